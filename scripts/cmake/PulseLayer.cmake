@@ -1,0 +1,48 @@
+# pulse_layer(NAME DIR dir USES targets... [PCH header] [EMBED globs...])
+# Makes pulse::NAME of all sources below DIR. Without sources it is an interface library, so that a layer of
+# headers alone is the same to its users. EMBED files become string constants: embedded::file("name.sql").
+function(pulse_layer name)
+  cmake_parse_arguments(arg "" "DIR;PCH" "USES;EMBED" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${arg_DIR}/*.cpp")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/(console|node_modules)/")
+  if(arg_EMBED)
+    pulse_embed(${name} embedded_source ${arg_EMBED})
+    list(APPEND sources ${embedded_source})
+  endif()
+  if(sources)
+    add_library(pulse_${name} STATIC ${sources})
+    target_link_libraries(pulse_${name} PUBLIC ${arg_USES} PRIVATE pulse_warnings)
+    target_include_directories(pulse_${name} PUBLIC "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/runtime")
+    if(arg_PCH)
+      target_precompile_headers(pulse_${name} PRIVATE "${CMAKE_SOURCE_DIR}/${arg_PCH}")
+    endif()
+  else()
+    add_library(pulse_${name} INTERFACE)
+    target_link_libraries(pulse_${name} INTERFACE ${arg_USES})
+    target_include_directories(pulse_${name} INTERFACE "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/runtime")
+  endif()
+  add_library(pulse::${name} ALIAS pulse_${name})
+endfunction()
+
+# Turns files into one generated source with `pulse::embedded_NAME()`: a list of (file name, content).
+function(pulse_embed name out)
+  set(files)
+  foreach(pattern ${ARGN})
+    file(GLOB found CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${pattern}")
+    foreach(f ${found})
+      if(NOT IS_DIRECTORY "${f}" AND NOT f MATCHES "README.md$")
+        list(APPEND files "${f}")
+      endif()
+    endforeach()
+  endforeach()
+  set(target "${CMAKE_BINARY_DIR}/embedded/${name}.cpp")
+  string(REPLACE ";" "\n" listing "${files}")
+  file(CONFIGURE OUTPUT "${target}.list" CONTENT "${listing}")
+  add_custom_command(
+    OUTPUT "${target}"
+    COMMAND "${CMAKE_COMMAND}" -DNAME=${name} -DLIST=${target}.list -DOUT=${target} -P "${CMAKE_SOURCE_DIR}/scripts/cmake/embed.cmake"
+    DEPENDS ${files} "${target}.list" "${CMAKE_SOURCE_DIR}/scripts/cmake/embed.cmake"
+    VERBATIM)
+  set(${out} "${target}" PARENT_SCOPE)
+endfunction()
