@@ -70,7 +70,8 @@ struct processed {
   slot::failure failure;
   /// Only for `failed`: what was sent, to be mended and sent again.
   std::string body;
-  /// Only for `control`: kind and hash that are in force from here on.
+  /// Only for `control`: its id, and the kind and hash that are in force from here on.
+  uuid control_id;
   std::string control_kind;
   std::string control_hash;
 };
