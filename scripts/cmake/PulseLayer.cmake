@@ -1,11 +1,14 @@
-# pulse_layer(NAME DIR dir USES targets... [PCH header] [EMBED globs...])
-# Makes pulse::NAME of all sources below DIR. Without sources it is an interface library, so that a layer of
+# pulse_layer(NAME DIR dir USES targets... [PCH header] [EXCLUDE dir] [EMBED globs...])
+# Makes pulse::NAME of all sources below DIR, without those below EXCLUDE, which are a layer of their own. Without sources it is an interface library, so that a layer of
 # headers alone is the same to its users. EMBED files become string constants: embedded::file("name.sql").
 function(pulse_layer name)
-  cmake_parse_arguments(arg "" "DIR;PCH" "USES;EMBED" ${ARGN})
+  cmake_parse_arguments(arg "" "DIR;PCH;EXCLUDE" "USES;EMBED" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${arg_DIR}/*.cpp")
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "/(console|node_modules)/")
+  if(arg_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "/${arg_EXCLUDE}/")
+  endif()
   if(arg_EMBED)
     pulse_embed(${name} embedded_source ${arg_EMBED})
     list(APPEND sources ${embedded_source})
