@@ -114,7 +114,7 @@ std::optional<double> parse_number(std::string_view field) {
   return x;
 }
 
-result<numeric_table> read_numbers(std::string_view text, std::string_view skip) {
+result<numeric_table> read_numbers(std::string_view text, const std::function<bool(std::string_view)>& wanted) {
   record_reader in(text);
   std::vector<std::string> fields;
   auto more = in.next(fields);
@@ -124,28 +124,27 @@ result<numeric_table> read_numbers(std::string_view text, std::string_view skip)
     return error{ec::malformed, "no header line: the file is empty", {}};
   numeric_table out;
   std::set<std::string> seen;
-  std::optional<std::size_t> skipped;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const std::string name(trim(fields[i]));
+  std::vector<bool> taken;
+  for (const auto& field : fields) {
+    const std::string name(trim(field));
     if (!seen.insert(name).second)
       return error{ec::invalid, fmt::format("column {} stands twice in the header", quote(name)), {}};
-    if (!skip.empty() && name == skip)
-      skipped = i;
-    else
+    taken.push_back(!wanted || wanted(name));
+    if (taken.back())
       out.columns.push_back(name);
   }
-  const auto width = fields.size();
   for (more = in.next(fields); more && *more; more = in.next(fields)) {
-    if (fields.size() != width)
-      return at_line(in.line(), fmt::format("{} fields, the header has {}", fields.size(), width));
-    for (std::size_t i = 0; i < width; ++i) {
-      if (i == skipped)
+    if (fields.size() != taken.size())
+      return at_line(in.line(), fmt::format("{} fields, the header has {}", fields.size(), taken.size()));
+    for (std::size_t i = 0, column = 0; i < taken.size(); ++i) {
+      if (!taken[i])
         continue;
       const auto x = parse_number(fields[i]);
       if (!x)
         return at_line(in.line(), fmt::format("{} in column {} is no number", quote(fields[i].substr(0, 40)),
-                                              quote(out.columns[i - (skipped && i > *skipped)])));
+                                              quote(out.columns[column])));
       out.values.push_back(*x);
+      ++column;
     }
     ++out.rows;
   }

@@ -2,6 +2,7 @@
 // the files themselves are opened elsewhere.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -47,9 +48,9 @@ struct numeric_table {
 /// Spaces around are left out. Nothing for other text.
 std::optional<double> parse_number(std::string_view field);
 
-/// `skip` names a column that is left out and whose text may be anything; empty for none. Errors: `malformed` (no
-/// header, a record of another length, text that is no number: with line and column), `invalid` (a column twice).
-result<numeric_table> read_numbers(std::string_view text, std::string_view skip = {});
+/// A column that `wanted` says no to is left out, and its text may be anything; empty wants all. Errors: `malformed`
+/// (no header, a record of another length, text that is no number: with line and column), `invalid` (a column twice).
+result<numeric_table> read_numbers(std::string_view text, const std::function<bool(std::string_view)>& wanted = {});
 
 /// Quoted where it has to be.
 std::string quote(std::string_view field);

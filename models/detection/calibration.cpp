@@ -9,7 +9,7 @@ namespace pulse::detection {
 
 namespace {
 
-constexpr std::size_t body_knots = 200;
+constexpr std::size_t body_knots = 100;
 constexpr double tail_min = 1e-12;
 
 struct pareto {
@@ -47,6 +47,17 @@ pareto fit_pareto(std::span<const double> x) {
     k += std::log1p(-mean * v);
   k /= -n;
   return {-k, k / mean};
+}
+
+/// Order statistics from the lowest to the last one: even steps, and towards the top even steps in log share.
+std::vector<std::size_t> knot_places(std::size_t n, std::size_t last) {
+  std::vector<std::size_t> out;
+  for (std::size_t k = 0; k <= body_knots; ++k)
+    out.push_back(k * last / body_knots);
+  for (auto above = static_cast<double>(n) / 2; above >= static_cast<double>(n - last); above *= 0.9)
+    out.push_back(n - static_cast<std::size_t>(above));
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 double mean_of(std::span<const double> x) {
@@ -99,12 +110,10 @@ double calibration::limit(double p) const {
 calibration fit_calibration(std::vector<double> scores) {
   std::sort(scores.begin(), scores.end());
   const auto n = scores.size();
-  const auto top = std::min(n - 1, std::max<std::size_t>(n / 20, 10));
-  const auto last = n - 1 - top;
+  // The Pareto tail is for what the data do not reach; where they do, they are better.
+  const auto last = n - 1 - std::min(n - 1, std::max<std::size_t>(n / 200, 10));
   calibration out;
-  const auto knots = std::min(body_knots, last + 1);
-  for (std::size_t k = 0; k < knots; ++k) {
-    const auto i = knots > 1 ? k * last / (knots - 1) : last;
+  for (auto i : knot_places(n, last)) {
     if (!out.score.empty() && scores[i] <= out.score.back())
       continue;
     const auto first_equal = std::lower_bound(scores.begin(), scores.end(), scores[i]) - scores.begin();

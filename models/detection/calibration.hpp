@@ -24,8 +24,8 @@ struct calibration {
   double limit(double p) const;
 };
 
-/// `scores` are of rows out of bag; at least one. Tail: the top twentieth by Zhang and Stephens (2009), shape in
-/// [0, 1] (a heavier tail than the truth gives fewer false alarms).
+/// `scores` are of rows out of bag; at least one. Tail: the top two-hundredth, at least ten, by Zhang and Stephens
+/// (2009), shape in [0, 1] (a heavier tail than the truth gives fewer false alarms).
 calibration fit_calibration(std::vector<double> scores);
 
 void write_calibration(binary::writer& out, const calibration& c);

@@ -29,6 +29,6 @@ double range_excess(const column_range& range, double x);
 double bounded_excess(double sum);
 
 inline constexpr double range_weight = 4;
-inline constexpr double range_limit = 40;
+inline constexpr double range_limit = 20;
 
 } // namespace pulse::detection

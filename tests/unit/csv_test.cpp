@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "models/csv/table.hpp"
+#include "models/detection/score_table.hpp"
 
 using namespace pulse;
 
@@ -30,7 +31,8 @@ TEST_CASE("missing and infinite values are numbers too", "[csv]") {
 }
 
 TEST_CASE("a skipped column may hold any text", "[csv]") {
-  const auto t = csv::read_numbers("a,label,b\n1,fraud,2\n3,\"no\nfraud\",4\n", "label").value();
+  const auto t =
+      csv::read_numbers("a,label,b\n1,fraud,2\n3,\"no\nfraud\",4\n", [](auto name) { return name != "label"; }).value();
   CHECK(t.columns == std::vector<std::string>{"a", "b"});
   CHECK(t.values == std::vector<double>{1, 2, 3, 4});
 }
@@ -50,4 +52,21 @@ TEST_CASE("a written number reads back as the same double", "[csv]") {
     CHECK(*csv::parse_number(csv::number(x)) == x);
   CHECK(csv::number(NAN).empty());
   CHECK(csv::quote("a\"b") == "\"a\"\"b\"");
+}
+
+TEST_CASE("a scored table finds its columns by name and keeps the input's order", "[csv][detection][f:5.1]") {
+  std::vector<double> values;
+  for (int i = 0; i < 300; ++i)
+    values.insert(values.end(), {i % 17 * 1.0, i % 5 * 1.0});
+  const auto m = detection::fit({values, 300, 2}, {"a", "b,c"}, {.n_estimators = 5}).value();
+  const auto t = csv::read_numbers("id,\"b,c\",a\nx,2,3\ny,2,400\n", [](auto name) { return name != "id"; }).value();
+  const auto columns = detection::match_columns(m, t).value();
+  CHECK(detection::pick_row(t, columns, 1) == std::vector<double>{400, 2});
+  CHECK(detection::score_header(2) == "row,score,risk,reason_1,contribution_1,reason_2,contribution_2\n");
+  const auto line = detection::score_line(m, 1, detection::pick_row(t, columns, 1), 3);
+  CHECK(line.starts_with("1,0."));
+  CHECK(line.find(",a,") < line.find(",\"b,c\","));
+  CHECK(line.ends_with(",,\n"));
+  const auto other = csv::read_numbers("a\n1\n").value();
+  CHECK(detection::match_columns(m, other).err().detail.find("\"b,c\"") != std::string::npos);
 }
