@@ -37,6 +37,16 @@ std::string merge_context(const json_index& index, const json_node* own, const s
   return out;
 }
 
+void read_order(const json_index& index, const json_node* properties, currency fallback, event& out) {
+  if (out.type != "track")
+    return;
+  commerce_fields commerce;
+  read_commerce(index, properties, out.name, fallback, commerce, note_sink(nullptr));
+  out.order_id = std::move(commerce.order_id);
+  out.products = std::move(commerce.products);
+  out.amount = commerce.amount;
+}
+
 std::string text_of(const json_node* node) {
   return has_text(node) ? std::string(node->text) : std::string{};
 }
@@ -49,10 +59,7 @@ std::string find_email(const json_index& index, const standard_fields& fields) {
   return {};
 }
 
-void read_addresses(event& out) {
-  thread_local json_index context;
-  if (context.parse(out.context, read_limits) != json_fault::none)
-    return;
+void read_addresses(const json_index& context, event& out) {
   out.ip = text_of(context.find(context.root(), "ip"));
   out.user_agent = text_of(context.find(context.root(), "userAgent"));
 }
@@ -79,20 +86,28 @@ result<event> to_event(const raw_event& raw, tenant_id tenant, currency fallback
   out.customer = fields.user_id;
   out.anonymous_id = fields.anonymous_id;
   out.notes = raw.notes;
-  if (fields.type == "track") {
-    commerce_fields commerce;
-    read_commerce(index, fields.properties, fields.name, fallback, commerce, noted_at_the_door);
-    out.order_id = std::move(commerce.order_id);
-    out.products = std::move(commerce.products);
-    out.amount = commerce.amount;
-  }
+  read_order(index, fields.properties, fallback, out);
   out.email = find_email(index, fields);
   const bool by_traits = fields.type == "identify" || fields.type == "group";
   if (const auto properties = by_traits ? fields.traits : fields.properties; properties != nullptr)
     out.properties = properties->raw;
   out.context = merge_context(index, fields.context, raw.batch_context);
-  read_addresses(out);
+  thread_local json_index context;
+  if (context.parse(out.context, read_limits) == json_fault::none)
+    read_addresses(context, out);
   return out;
+}
+
+void read_again(event& e, currency fallback) {
+  thread_local json_index properties;
+  thread_local json_index context;
+  if (properties.parse(e.properties, read_limits) != json_fault::none ||
+      context.parse(e.context, read_limits) != json_fault::none)
+    return;
+  read_order(properties, properties.root(), fallback, e);
+  read_addresses(context, e);
+  const auto own = properties.at({"email"});
+  e.email = has_text(own) ? std::string(own->text) : text_of(context.at({"traits", "email"}));
 }
 
 } // namespace pulse

@@ -13,4 +13,8 @@ namespace pulse {
 /// Errors: `malformed` where the body can't be read again (poison: the door lets no such event through).
 result<event> to_event(const raw_event& raw, tenant_id tenant, currency fallback = {});
 
+/// Reads anew what comes out of properties, context and name (order, lines, amount, e-mail, addresses), after a mapping
+/// changed them.
+void read_again(event& e, currency fallback);
+
 } // namespace pulse

@@ -1,32 +1,19 @@
 // The pure parts of the gateway: routes, targets, codings, ids, forwarded addresses, problems.
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
-#include <zlib.h>
 #include <zstd.h>
 
 #include "http/middleware/body_codec.hpp"
 #include "http/middleware/request_context.hpp"
 #include "http/middleware/router.hpp"
 #include "http/middleware/url.hpp"
+#include "tests/support/gzip.hpp"
 
 using namespace pulse;
 using namespace pulse::http;
+using pulse::test::gzip;
 
 namespace {
-
-std::string gzip(const std::string& plain) {
-  z_stream z{};
-  deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&z, plain.size()), '\0');
-  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
-  z.avail_in = static_cast<uInt>(plain.size());
-  z.next_out = reinterpret_cast<Bytef*>(out.data());
-  z.avail_out = static_cast<uInt>(out.size());
-  deflate(&z, Z_FINISH);
-  out.resize(z.total_out);
-  deflateEnd(&z);
-  return out;
-}
 
 std::string zstd(const std::string& plain) {
   std::string out(ZSTD_compressBound(plain.size()), '\0');
