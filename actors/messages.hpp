@@ -9,48 +9,12 @@
 #include <vector>
 
 #include "base/ids.hpp"
-#include "models/event/request_parser.hpp"
 #include "models/slot/stages.hpp"
 #include "ports/control_store.hpp"
+#include "ports/ingest.hpp"
 #include "ports/slot_store.hpp"
 
 namespace pulse {
-
-/// How a request for ingestion was answered; `failed` excludes verdicts.
-struct ingest_reply {
-  struct line {
-    verdict said;
-    /// Seen lately under the same id: best effort, the stored result is exact.
-    bool duplicate = false;
-  };
-
-  std::vector<line> lines;
-  bool single = false;
-  std::optional<error> failed;
-  std::int64_t retry_after_ms = 0;
-  /// The tenant's bucket after this request; rate 0: no limit.
-  std::int64_t limit = 0;
-  std::int64_t burst = 0;
-  std::int64_t remaining = 0;
-  std::int64_t full_after_ms = 0;
-};
-
-/// A request on its way to the tenant's ingestion child. Dropped without an answer, its `done` says so itself.
-struct ingest_request {
-  tenant_id tenant;
-  std::string body;
-  request_shape shape = request_shape::events;
-  bool test = false;
-  bool publishable = false;
-  std::string client_ip;
-  std::string key;
-  trace_id trace;
-  std::string traceparent;
-  std::string idempotency_key;
-  /// Answer before the log says durable.
-  bool queued = false;
-  std::function<void(ingest_reply)> done;
-};
 
 /// What a slot's children start from, as the writer loaded it.
 struct tenant_load {
@@ -67,7 +31,6 @@ struct slot_status {
   std::string state;
 };
 
-using ingest_ptr = std::shared_ptr<ingest_request>;
 using part_ptr = std::shared_ptr<slot::part>;
 using enriched_ptr = std::shared_ptr<slot::enriched_part>;
 using part_result_ptr = std::shared_ptr<slot::part_result>;

@@ -94,7 +94,7 @@ private:
   result<void> check_key(const json_node* key) {
     if (key == nullptr || key->kind != json_kind::string)
       return {};
-    if (!context_.key.empty() && !key->text.empty() && key->text != context_.key)
+    if (!context_.key.empty() && !key->text.empty() && !key->text.starts_with(context_.key))
       return error{ec::unauthorized, "the body's writeKey is not the key of the request", "/writeKey"};
     return {};
   }

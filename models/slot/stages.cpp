@@ -1,5 +1,7 @@
 #include "models/slot/stages.hpp"
 
+#include <stdexcept>
+
 #include "models/event/raw_codec.hpp"
 #include "models/event/standardise.hpp"
 #include "models/slot/shared_data.hpp"
@@ -10,12 +12,21 @@ struct enrichment_stage::impl {
   tenant_id tenant;
   in_force settings;
   std::shared_ptr<const shared_data> shared;
+  std::shared_ptr<const compiled_mapping> mapping;
 
   void read(processed& out, const item& it, const std::vector<artifact>& artifacts);
   void control_record(processed& out, const raw_event& raw, const std::vector<artifact>& artifacts);
 };
 
 namespace {
+
+/// It was checked before it was stored: one that does not compile now is a fault, and throws.
+std::shared_ptr<const compiled_mapping> compile(const artifact& a) {
+  auto mapping = compiled_mapping::compile(*a.bytes);
+  if (!mapping)
+    throw std::runtime_error("a stored mapping does not compile: " + mapping.err().detail);
+  return *mapping;
+}
 
 void fail(processed& out, const raw_event* raw, failure why, std::string body) {
   out.outcome = outcome::failed;
@@ -37,6 +48,9 @@ enrichment_stage::enrichment_stage(const stage_start& start, std::shared_ptr<con
   impl_->tenant = start.tenant;
   impl_->settings = start.settings;
   impl_->shared = std::move(shared);
+  for (const auto& a : start.artifacts)
+    if (a.kind == "mapping")
+      impl_->mapping = compile(a);
 }
 
 enrichment_stage::~enrichment_stage() = default;
@@ -59,7 +73,14 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
   out.control_id = control->id;
   out.control_kind = control->kind;
   out.control_hash = control->hash;
-  (control->kind == "mapping" ? settings.mapping : settings.model) = control->hash;
+  if (control->kind == "model") {
+    settings.model = control->hash;
+    return;
+  }
+  settings.mapping = control->hash;
+  for (const auto& a : artifacts)
+    if (a.kind == control->kind && a.hash == control->hash)
+      mapping = compile(a);
 }
 
 void enrichment_stage::impl::read(processed& out, const item& it, const std::vector<artifact>& artifacts) {
@@ -82,6 +103,8 @@ void enrichment_stage::impl::read(processed& out, const item& it, const std::vec
     return;
   }
   out.event = std::move(*e);
+  const tenant_enrichment own{mapping, fallback.value_or(currency{})};
+  shared->enrichers.enrich(out.event, *raw, own);
   out.body = raw->body;
   if (settings.currency.empty() && !out.event.test && out.event.amount && !out.event.amount->unit.empty())
     settings.currency = out.event.amount->unit.str();

@@ -1,0 +1,13 @@
+// The routes that take events: Segment's, with the browser's short forms, and /v1/events.
+#pragma once
+
+#include <vector>
+
+#include "http/middleware/message.hpp"
+#include "ports/ingest.hpp"
+
+namespace pulse::http {
+
+std::vector<route> ingest_routes(ingest_port port);
+
+} // namespace pulse::http

@@ -1,0 +1,59 @@
+// Port: the way of a request's events from the gateway's handlers to the tenant's ingestion, and of the verdicts back.
+// Implemented by the node: it hands the request to the node_agent.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/ids.hpp"
+#include "models/event/request_parser.hpp"
+
+namespace pulse {
+
+/// How a request for ingestion was answered; `failed` excludes verdicts.
+struct ingest_reply {
+  struct line {
+    verdict said;
+    /// Seen lately under the same id: best effort, the stored result is exact.
+    bool duplicate = false;
+  };
+
+  std::vector<line> lines;
+  bool single = false;
+  std::optional<error> failed;
+  std::int64_t retry_after_ms = 0;
+  /// The tenant's bucket after this request; rate 0: no limit.
+  std::int64_t limit = 0;
+  std::int64_t burst = 0;
+  std::int64_t remaining = 0;
+  std::int64_t full_after_ms = 0;
+};
+
+/// A request on its way to the tenant's ingestion child. Dropped without an answer, its `done` says so itself.
+struct ingest_request {
+  tenant_id tenant;
+  std::string body;
+  request_shape shape = request_shape::events;
+  bool test = false;
+  bool publishable = false;
+  std::string client_ip;
+  std::string key;
+  trace_id trace;
+  std::string traceparent;
+  std::string idempotency_key;
+  /// Answer before the log says durable.
+  bool queued = false;
+  std::function<void(ingest_reply)> done;
+};
+
+using ingest_ptr = std::shared_ptr<ingest_request>;
+
+/// Hands a request over; never blocks. `done` of the request is called once, on any thread.
+using ingest_port = std::function<void(ingest_ptr)>;
+
+} // namespace pulse
