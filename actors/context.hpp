@@ -30,6 +30,8 @@ struct actor_context {
   std::int64_t horizon_ms = 730 * day_ms;
   std::int64_t tenant_idle_ms = 300'000;
   int store_workers = 4;
+  /// A core actor died: the node cannot go on.
+  std::function<void(const std::string& why)> fatal;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

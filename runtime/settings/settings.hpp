@@ -32,6 +32,8 @@ struct settings {
   bool log_taps = true;
   std::string postgres_url;
   std::string webhook_allow;
+  std::string geo_dir;
+  std::string iso_codes_dir = "/usr/share/iso-codes/json";
   std::int64_t horizon_days = 730;
   std::int64_t batch_events_max = 5000;
   std::int64_t read_interval_ms = 50;

@@ -1,0 +1,307 @@
+#include "node/node.hpp"
+
+#include <atomic>
+#include <caf/all.hpp>
+#include <csignal>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "actors/node_agent/node_agent.hpp"
+#include "base/worker_pool.hpp"
+#include "http/admin/admin_server.hpp"
+#include "http/server/server.hpp"
+#include "models/slot/shared_data.hpp"
+#include "node/files.hpp"
+#include "node/routes.hpp"
+#include "postgres/control_store.hpp"
+#include "postgres/key_directory.hpp"
+#include "postgres/migrator.hpp"
+#include "postgres/slot_sink.hpp"
+#include "rocks/rocks_event_log.hpp"
+#include "telemetry/log.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr auto component = "node";
+
+/// Countries and geo; what is missing is said and done without.
+result<std::shared_ptr<const slot::shared_data>> read_shared_data(const settings& s) {
+  enrichment_data data;
+  const auto iso_path = s.iso_codes_dir + "/iso_3166-1.json";
+  if (const auto text = read_file(iso_path)) {
+    auto table = country_table::load(*text);
+    if (!table)
+      return error{ec::corrupt, fmt::format("{}: {}", iso_path, table.err().detail), ""};
+    data.countries = std::make_shared<const country_table>(std::move(*table));
+  } else {
+    log::warning("countries_missing", component, iso_path + " is not there: countries stay as they are given");
+  }
+  const auto v4 = s.geo_dir.empty() ? std::nullopt : read_file(s.geo_dir + "/geoip");
+  const auto v6 = s.geo_dir.empty() ? std::nullopt : read_file(s.geo_dir + "/geoip6");
+  if (v4 && v6) {
+    auto table = geo_table::load(*v4, *v6);
+    if (!table)
+      return error{ec::corrupt, fmt::format("{}: {}", s.geo_dir, table.err().detail), ""};
+    data.geo = std::make_shared<const geo_table>(std::move(*table));
+  } else {
+    log::warning("geo_missing", component, "geo_dir has no geoip and geoip6: no country is found by address");
+  }
+  return std::make_shared<const slot::shared_data>(std::move(data));
+}
+
+slot::machine_config slot_config(const settings& s) {
+  slot::machine_config c;
+  c.batch_events_max = static_cast<std::size_t>(s.batch_events_max);
+  c.read_interval_ms = s.read_interval_ms;
+  c.image_interval_ms = s.image_interval_ms;
+  c.image_events = s.image_events;
+  c.idle_ms = s.tenant_idle_ms;
+  c.tenants_awake_max = static_cast<std::size_t>(s.tenants_awake_max);
+  return c;
+}
+
+result<std::vector<cidr>> read_cidrs(const std::string& list) {
+  std::vector<cidr> out;
+  for (std::size_t at = 0; at < list.size();) {
+    const auto end = std::min(list.find(',', at), list.size());
+    auto parsed = cidr::parse(list.substr(at, end - at));
+    if (!parsed)
+      return error{ec::invalid, fmt::format("'{}' is no network such as 10.0.0.0/8", list.substr(at, end - at)), ""};
+    out.push_back(*parsed);
+    at = end + 1;
+  }
+  return out;
+}
+
+} // namespace
+
+// Members are destroyed from the last to the first: what others use stands above.
+struct node::parts {
+  settings conf;
+  std::string name;
+  directory_lock lock;
+  pulse::metrics metrics;
+  std::unique_ptr<rocks_event_log> log;
+  std::unique_ptr<caf::actor_system_config> actor_config;
+  std::unique_ptr<caf::actor_system> system;
+  std::unique_ptr<postgres::pg_key_directory> keys;
+  std::unique_ptr<worker_pool> key_workers;
+  std::unique_ptr<worker_pool> workers;
+  std::shared_ptr<http::key_gate> gate;
+  context_ptr context;
+  node_agent_actor agent;
+  std::unique_ptr<http::admin_server> admin;
+  std::unique_ptr<http::server> gateway;
+  std::uint16_t http_port = 0;
+  std::uint16_t admin_port = 0;
+  std::atomic<bool> draining{false};
+  std::atomic<bool> ending{false};
+  std::thread ticker;
+
+  explicit parts(directory_lock l) : lock(std::move(l)) {
+  }
+
+  ~parts();
+  result<void> open_stores();
+  result<void> start_actors();
+  result<void> start_listeners();
+};
+
+node::parts::~parts() {
+  ending = true;
+  if (ticker.joinable())
+    ticker.join();
+  if (gateway)
+    gateway->drain(100);
+  gateway.reset();
+  if (admin)
+    admin->stop();
+  admin.reset();
+  if (agent)
+    caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
+  agent = nullptr;
+  // Waits for every actor.
+  system.reset();
+  workers.reset();
+  key_workers.reset();
+  keys.reset();
+}
+
+result<void> node::parts::open_stores() {
+  const auto fresh = postgres::migrate(conf.postgres_url, static_cast<int>(conf.horizon_days),
+                                       [](const auto& file) { log::info("migrated", component, file); });
+  if (!fresh)
+    return fresh.err();
+  rocks_log_settings l;
+  l.path = conf.data_dir + "/log";
+  l.slots = static_cast<int>(conf.log_slots);
+  l.free_bytes_min = static_cast<std::uint64_t>(conf.log_disk_free_min_mib) << 20;
+  auto opened = rocks_event_log::open(l, system_clock().now());
+  if (!opened)
+    return opened.err();
+  log = std::move(*opened);
+  return {};
+}
+
+result<void> node::parts::start_actors() {
+  auto shared = read_shared_data(conf);
+  if (!shared)
+    return shared.err();
+  actor_context c{*log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}};
+  c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
+    return std::make_unique<postgres::slot_sink>(
+      postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
+      system_clock());
+  };
+  c.make_control_store = [this]() -> std::unique_ptr<control_store> {
+    return std::make_unique<postgres::pg_control_store>(conf.postgres_url, name);
+  };
+  c.horizon_ms = conf.horizon_days * day_ms;
+  c.tenant_idle_ms = conf.tenant_idle_ms;
+  c.store_workers = 2;
+  c.fatal = [](const std::string& why) {
+    log::error("core_actor_died", component, why);
+    ::kill(::getpid(), SIGUSR1);
+  };
+  context = std::make_shared<const actor_context>(std::move(c));
+  actor_config = std::make_unique<caf::actor_system_config>();
+  actor_config->set("caf.scheduler.max-threads", 2);
+  system = std::make_unique<caf::actor_system>(*actor_config);
+  agent = system->spawn<node_agent>(context);
+  return {};
+}
+
+result<void> node::parts::start_listeners() {
+  key_workers = std::make_unique<worker_pool>(2, 10'000);
+  keys = std::make_unique<postgres::pg_key_directory>(conf.postgres_url, name, *key_workers);
+  gate = std::make_shared<http::key_gate>(*keys, system_clock(), http::key_gate::config{});
+  workers = std::make_unique<worker_pool>(static_cast<std::size_t>(conf.worker_threads), 1000);
+  auto proxies = read_cidrs(conf.trusted_proxies);
+  if (!proxies)
+    return proxies.err();
+  auto admin_token = read_or_make_token(conf.data_dir + "/admin-token", system_random());
+  auto metrics_token = read_or_make_token(conf.data_dir + "/metrics-token", system_random());
+  if (!admin_token || !metrics_token)
+    return admin_token ? metrics_token.err() : admin_token.err();
+  route_parts r{conf, name, *workers, *system, agent, metrics, gate, [this]() -> result<void> {
+                  if (draining)
+                    return error{ec::unavailable, "the node is draining", ""};
+                  return log->healthy();
+                }};
+  const auto observe = [this](const http::request_info& i) {
+    metrics.request(i.route, i.method, i.status, i.seconds, i.bytes_in);
+    if (i.status >= 500)
+      log::warning("request_failed", "http", fmt::format("{} {} {}: {}", i.method, i.route, i.status, i.code),
+                   {i.tenant, i.trace, i.request_id});
+  };
+  auto routes = make_routes(r);
+  http::server_config g;
+  g.host = conf.http_host;
+  g.port = static_cast<std::uint16_t>(conf.http_port);
+  g.io_threads = static_cast<int>(conf.http_threads);
+  g.tls_cert = conf.tls_cert;
+  g.tls_key = conf.tls_key;
+  g.trusted_proxies = *proxies;
+  gateway = std::make_unique<http::server>(g, std::move(routes.gateway), gate, system_random(), observe);
+  auto bound = gateway->start();
+  if (!bound)
+    return bound.err();
+  http_port = *bound;
+  http::admin_config a;
+  a.host = conf.admin_host;
+  a.port = static_cast<std::uint16_t>(conf.admin_port);
+  a.admin_token = *admin_token;
+  a.metrics_token = *metrics_token;
+  admin = std::make_unique<http::admin_server>(a, std::move(routes.admin), system_random(), observe);
+  auto admin_bound = admin->start();
+  if (!admin_bound)
+    return admin_bound.err();
+  admin_port = *admin_bound;
+  ticker = std::thread([this] {
+    while (!ending) {
+      gate->tick();
+      ::usleep(100'000);
+    }
+  });
+  return {};
+}
+
+node::node(std::unique_ptr<parts> p) : parts_(std::move(p)) {
+}
+
+node::~node() = default;
+
+result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
+  auto lock = directory_lock::take(from.values.data_dir);
+  if (!lock)
+    return lock.err();
+  auto p = std::make_unique<parts>(std::move(*lock));
+  p->conf = from.values;
+  p->name = fmt::format("node-{}", system_random().next_uuid().str().substr(0, 8));
+  if (p->conf.postgres_url.empty())
+    return error{ec::invalid,
+                 "postgres_url is not set; scripts/run makes a private Postgres and sets it, or set PULSE_POSTGRES_URL",
+                 "postgres_url"};
+  log::start(p->conf.log_level, p->name);
+  for (const auto& step : {&parts::open_stores, &parts::start_actors, &parts::start_listeners})
+    if (auto ok = (p.get()->*step)(); !ok)
+      return ok.err();
+  const auto url = [](const std::string& host, std::uint16_t port, bool tls) {
+    return fmt::format("{}://{}:{}", tls ? "https" : "http", host.find(':') == std::string::npos ? host : "[" + host + "]",
+                       port);
+  };
+  const nlohmann::ordered_json addresses = {{"http", url(p->conf.http_host, p->http_port, !p->conf.tls_cert.empty())},
+                                            {"admin", url(p->conf.admin_host, p->admin_port, false)}};
+  // Where the command line finds the node.
+  if (auto ok = write_private(p->conf.data_dir + "/addresses.json", addresses.dump() + "\n"); !ok)
+    return ok.err();
+  log::info("ready", component, addresses.dump());
+  return std::unique_ptr<node>(new node(std::move(p)));
+}
+
+std::string node::ready_line() const {
+  const auto addresses = nlohmann::json::parse(read_file(parts_->conf.data_dir + "/addresses.json").value_or("{}"));
+  return fmt::format("ready http={} admin={}", addresses.value("http", ""), addresses.value("admin", ""));
+}
+
+void block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s : {SIGTERM, SIGINT, SIGUSR1})
+    sigaddset(&set, s);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int node::wait() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (int s : {SIGTERM, SIGINT, SIGUSR1})
+    sigaddset(&set, s);
+  int got = 0;
+  sigwait(&set, &got);
+  log::info("stopping", component, got == SIGUSR1 ? "after a fault" : "after a signal");
+  return got == SIGUSR1 ? 1 : 0;
+}
+
+void node::drain() {
+  parts_->draining = true;
+  const auto limit = parts_->conf.drain_ms_max;
+  const auto started = system_clock().monotonic_ms();
+  if (!parts_->gateway->drain(limit / 2))
+    log::warning("requests_cut_off", component, "some requests were not answered in time; they are safe to send again");
+  const auto left = std::max<std::int64_t>(500, limit - (system_clock().monotonic_ms() - started));
+  caf::scoped_actor self(*parts_->system);
+  self->request(parts_->agent, std::chrono::milliseconds(left), drain_atom_v)
+    .receive([] { log::info("drained", component, "everything that was acknowledged is stored"); },
+             [](const caf::error& e) {
+               log::warning("drain_cut_off", component,
+                            "not everything was stored in time; it is in the log: " + caf::to_string(e));
+             });
+}
+
+} // namespace pulse

@@ -1,0 +1,113 @@
+#include "node/routes.hpp"
+
+#include <caf/all.hpp>
+#include <nlohmann/json.hpp>
+
+#include "http/handlers/health.hpp"
+#include "http/handlers/ingest.hpp"
+#include "http/handlers/tenants.hpp"
+#include "postgres/admin_store.hpp"
+
+namespace pulse {
+
+namespace {
+
+using http::responder;
+using http::response;
+using http::route;
+
+/// Each public route once more for operators, on behalf of the tenant that the path names by its number:
+/// `/v1/X` becomes `/admin/v1/tenants/{tenant}/X`.
+void add_on_behalf(const std::vector<route>& gateway, std::vector<route>& admin) {
+  for (const auto& r : gateway) {
+    if (r.keyless || !r.pattern.starts_with("/v1/"))
+      continue;
+    route copy = r;
+    copy.pattern = "/admin/v1/tenants/{tenant}" + r.pattern.substr(3);
+    copy.needed = scope::admin;
+    copy.publishable = copy.cors = false;
+    copy.key_from_body = nullptr;
+    copy.handle = [inner = r.handle](http::request in, responder answer) {
+      std::int32_t tenant = 0;
+      for (char c : in.param("tenant")) {
+        if (c < '0' || c > '9' || tenant > 100'000'000)
+          return answer(response::problem(404, "not_found", "tenants are named by their number here"));
+        tenant = tenant * 10 + (c - '0');
+      }
+      in.who.tenant = tenant_id{tenant};
+      in.who.scopes = {scope::ingest, scope::read, scope::admin};
+      inner(std::move(in), std::move(answer));
+    };
+    // A route of the operators' own with the same name stays.
+    const bool taken = std::any_of(admin.begin(), admin.end(), [&](const route& other) {
+      return other.method == copy.method && other.pattern == copy.pattern;
+    });
+    if (!taken)
+      admin.push_back(std::move(copy));
+  }
+}
+
+route metrics_route(const route_parts& p) {
+  route r;
+  r.method = "GET";
+  r.pattern = "/metrics";
+  r.needed = scope::read;
+  r.handle = [&m = p.metrics](const http::request&, const responder& answer) {
+    auto out = response::text(200, m.text());
+    out.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    answer(std::move(out));
+  };
+  return r;
+}
+
+route slots_route(const route_parts& p) {
+  route r;
+  r.method = "GET";
+  r.pattern = "/admin/v1/slots";
+  r.handle = [&system = p.system, agent = p.agent](const http::request&, const responder& answer) {
+    caf::scoped_actor self(system);
+    self->request(agent, std::chrono::seconds(5), status_atom_v)
+      .receive(
+        [&](const statuses_ptr& slots) {
+          auto data = nlohmann::ordered_json::array();
+          for (const auto& s : *slots)
+            data.push_back({{"slot", s.slot.value},
+                            {"state", s.state},
+                            {"position", s.position.value},
+                            {"end", s.end.value},
+                            {"lag", s.end.value - s.position.value},
+                            {"batches_in_flight", s.batches_in_flight},
+                            {"tenants_awake", s.tenants_awake}});
+          answer(response::json(200, nlohmann::ordered_json{{"data", data}}.dump()));
+        },
+        [&](const caf::error& e) {
+          answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(e), ""}));
+        });
+  };
+  return r;
+}
+
+} // namespace
+
+route_lists make_routes(const route_parts& p) {
+  route_lists out;
+  out.gateway = http::ingest_routes([agent = p.agent](ingest_ptr request) {
+    caf::anon_send(agent, ingest_atom_v, std::move(request));
+  });
+  for (auto& r : http::health_routes(p.ready))
+    out.gateway.push_back(std::move(r));
+
+  auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
+    p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });
+  const http::tenant_defaults defaults{p.conf.limits_rate, p.conf.limits_burst, static_cast<int>(p.conf.log_slots)};
+  out.admin = http::tenant_routes(admin_stores, defaults, system_random(), system_clock(),
+                                  [gate = p.gate](const std::string& key) { gate->forget(key); });
+  for (auto& r : http::health_routes(p.ready))
+    out.admin.push_back(std::move(r));
+  out.admin.push_back(metrics_route(p));
+  out.admin.push_back(slots_route(p));
+  add_on_behalf(out.gateway, out.admin);
+  return out;
+}
+
+} // namespace pulse
