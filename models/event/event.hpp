@@ -30,8 +30,10 @@ struct note {
 struct raw_event {
   raw_kind kind = raw_kind::event;
   event_id id;
-  /// Empty when the client gave none.
+  /// Empty when the client gave none (and no Idempotency-Key to derive one from).
   std::string message_id;
+  /// `track`, `identify` ...: where the body has no type, or another, the route's. Empty for anything but an event.
+  std::string type;
   time_ms occurred_at;
   time_ms received_at;
   /// The id's time is the client's own; otherwise the door minted it, and message_seen deduplicates.

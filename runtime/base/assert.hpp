@@ -7,8 +7,8 @@ namespace pulse {
 
 } // namespace pulse
 
-#define PULSE_ASSERT(condition, why)                                                               \
-  do {                                                                                             \
-    if (!(condition)) [[unlikely]]                                                                 \
-      ::pulse::assert_failed(#condition, why, __FILE__, __LINE__);                                 \
+#define PULSE_ASSERT(condition, why)                                                                                   \
+  do {                                                                                                                 \
+    if (!(condition)) [[unlikely]]                                                                                     \
+      ::pulse::assert_failed(#condition, why, __FILE__, __LINE__);                                                     \
   } while (false)

@@ -135,7 +135,9 @@ int minor_digits(currency c) {
   static constexpr std::string_view three[] = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"};
   static constexpr std::string_view four[] = {"CLF", "UYW"};
   const std::string_view code(c.code.data(), 3);
-  const auto among = [code](const auto& list) { return std::find(std::begin(list), std::end(list), code) != std::end(list); };
+  const auto among = [code](const auto& list) {
+    return std::find(std::begin(list), std::end(list), code) != std::end(list);
+  };
   return among(none) ? 0 : among(three) ? 3 : among(four) ? 4 : 2;
 }
 
@@ -160,7 +162,8 @@ money to_money(decimal amount, currency unit) {
 
 std::optional<money> line_total(decimal price, decimal quantity, currency unit) {
   const int128 product = static_cast<int128>(price.micro) * quantity.micro;
-  const auto minor = narrow(divide_half_up(product, static_cast<int128>(micro_per_unit) * pow10(6 - minor_digits(unit))));
+  const auto minor =
+      narrow(divide_half_up(product, static_cast<int128>(micro_per_unit) * pow10(6 - minor_digits(unit))));
   return minor ? std::optional{money{*minor, unit}} : std::nullopt;
 }
 

@@ -1,0 +1,41 @@
+// What every actor of a node is given: ports, clock, chance, limits. Made by runtime/node before the first actor and
+// kept until the last one is gone.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/time.hpp"
+#include "models/event/request_parser.hpp"
+#include "models/slot/machine.hpp"
+#include "models/slot/stages.hpp"
+#include "ports/control_store.hpp"
+#include "ports/event_log.hpp"
+#include "ports/slot_store.hpp"
+#include "telemetry/metrics.hpp"
+
+namespace pulse {
+
+struct actor_context {
+  event_log& log;
+  pulse::metrics& metrics;
+  const clock& time;
+  random_source& random;
+  std::shared_ptr<const slot::shared_data> shared;
+  std::function<std::unique_ptr<slot_store>()> make_slot_store;
+  std::function<std::unique_ptr<control_store>()> make_control_store;
+  slot::machine_config slot_config;
+  request_limits limits;
+  std::int64_t horizon_ms = 730 * day_ms;
+  std::int64_t tenant_idle_ms = 300'000;
+  int store_workers = 4;
+};
+
+using context_ptr = std::shared_ptr<const actor_context>;
+
+/// How long a request may take before its outcome counts as unknown.
+inline constexpr auto work_timeout = std::chrono::seconds(30);
+inline constexpr auto store_timeout = std::chrono::seconds(40);
+
+} // namespace pulse

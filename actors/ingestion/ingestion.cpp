@@ -1,0 +1,128 @@
+#include "actors/ingestion/ingestion.hpp"
+
+#include <fmt/format.h>
+
+#include "models/event/raw_codec.hpp"
+#include "telemetry/log.hpp"
+
+namespace pulse {
+
+namespace {
+
+/// Refused events of a tenant that are kept in an hour.
+constexpr std::int64_t refused_per_hour_max = 1000;
+
+request_context context_of(const ingest_request& request, const actor_context& c) {
+  request_context out;
+  out.tenant = request.tenant;
+  out.received_at = c.time.now();
+  out.horizon = time_ms{out.received_at.value - c.horizon_ms};
+  out.test = request.test;
+  out.publishable = request.publishable;
+  out.client_ip = request.client_ip;
+  out.key = request.key;
+  out.trace = request.trace;
+  out.idempotency_key = request.idempotency_key;
+  out.random = &c.random;
+  out.limits = c.limits;
+  return out;
+}
+
+/// Asked over one window of a second.
+void show_limit(ingest_reply& reply, const bucket_limits& limits, const take_result& taken) {
+  if (!limits.limited())
+    return;
+  reply.limit = limits.rate;
+  reply.burst = limits.capacity();
+  reply.remaining = taken.remaining;
+  reply.full_after_ms = taken.full_after_ms;
+}
+
+} // namespace
+
+ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, tenant_settings s) :
+  self(p), context(std::move(c)), settings(std::move(s)), bucket({settings.rate, settings.burst}, context->time.now()) {
+}
+
+void ingestion_state::ingest(ingest_request& request) {
+  ingest_reply reply;
+  auto parsed = parse_request(request.body, request.shape, context_of(request, *context));
+  if (!parsed) {
+    reply.failed = parsed.err();
+    request.done(std::move(reply));
+    return;
+  }
+  reply.single = parsed->single;
+  const auto n = static_cast<std::int64_t>(parsed->events.size());
+  const auto taken = bucket.take(n, context->time.now());
+  show_limit(reply, bucket.limits(), taken);
+  if (!taken.ok) {
+    context->metrics.dropped("rate_limited", n);
+    reply.retry_after_ms = taken.retry_after_ms;
+    reply.failed = error{ec::rate_limited,
+                         fmt::format("over {} events a second (burst {}); nothing of this request was taken",
+                                     settings.rate, bucket.limits().capacity()),
+                         ""};
+    request.done(std::move(reply));
+    return;
+  }
+  append(request, std::move(*parsed), std::move(reply));
+}
+
+void ingestion_state::append(ingest_request& request, parsed_request parsed, ingest_reply reply) {
+  const auto hour = context->time.now().value / hour_ms;
+  if (hour != std::exchange(refused_hour, hour))
+    refused_written = 0;
+  std::vector<log_entry> entries;
+  entries.reserve(parsed.events.size());
+  std::int64_t counts[3] = {0, 0, 0};
+  for (auto& e : parsed.events) {
+    ++counts[static_cast<int>(e.verdict.result)];
+    const bool refused = e.raw.kind == raw_kind::refused;
+    if (!refused || ++refused_written <= refused_per_hour_max)
+      entries.push_back({request.tenant, fmt::format("{}/{}", request.tenant.value, e.entity), encode(e.raw),
+                         request.traceparent, "", epoch{}});
+    reply.lines.push_back({std::move(e.verdict), false});
+  }
+  for (auto result : {verdict_result::ok, verdict_result::warning, verdict_result::rejected})
+    if (const auto n = counts[static_cast<int>(result)]; n > 0)
+      context->metrics.ingested(request.tenant, std::string(to_string(result)), n);
+  if (entries.empty()) {
+    request.done(std::move(reply));
+    return;
+  }
+  const auto records = static_cast<std::int64_t>(entries.size());
+  auto done = std::move(request.done);
+  if (request.queued) {
+    done(reply);
+    done = [](const ingest_reply&) {
+    };
+  }
+  const auto started = context->time.monotonic_ms();
+  context->log.append(log_topic::raw, settings.slot, std::move(entries),
+                      [c = context, done = std::move(done), reply = std::move(reply), started, records,
+                       tenant = request.tenant, trace = request.trace](result<log_offset> at) mutable {
+                        c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records,
+                                          at.ok());
+                        if (!at) {
+                          c->metrics.dropped(std::string(to_string(at.err().code)), records);
+                          log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});
+                          reply.lines.clear();
+                          reply.failed = at.err();
+                          reply.retry_after_ms = 1000;
+                        }
+                        done(std::move(reply));
+                      });
+}
+
+ingestion_actor::behavior_type ingestion_state::make_behavior() {
+  return {
+      [this](ingest_atom, const ingest_ptr& request) { ingest(*request); },
+      [this](settings_atom, const settings_ptr& fresh) {
+        settings = fresh->value();
+        bucket.set({settings.rate, settings.burst}, context->time.now());
+      },
+  };
+}
+
+} // namespace pulse

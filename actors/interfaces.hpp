@@ -1,0 +1,86 @@
+// The map of the system: every actor's interface. The supervision tree of a node:
+//
+//   node_agent
+//   ├─ tenant_supervisor (tenant)     while the tenant is awake
+//   │   ├─ ingestion                  checks, writes to raw, answers
+//   │   ├─ enrichment, scoring        one pass over the tenant's records, in raw order
+//   │   └─ alerting                   tells receivers (its blocking work goes to store_worker)
+//   ├─ slot_reader (slot)             reads, splits, joins: drives models/slot
+//   │   └─ store_writer (slot)        blocking: the slot's transactions
+//   └─ store_worker                   blocking: settings, what is due
+#pragma once
+
+#include "actors/messages.hpp"
+
+namespace pulse {
+
+/// Takes a tenant's requests: parses, limits, appends to raw. Child of the tenant_supervisor; event-based.
+using ingestion_actor = caf::typed_actor<
+    // Answers through the request's `done`, when the log says durable.
+    caf::result<void>(ingest_atom, ingest_ptr),
+    // Takes new limits.
+    caf::result<void>(settings_atom, settings_ptr)>;
+
+/// Scores one tenant's enriched parts in order. Child of the tenant_supervisor; event-based. Quits when it throws:
+/// its state is not to be trusted then.
+using scoring_actor = caf::typed_actor<
+    // The part's results in order; for a replay none. An error of sec::runtime_error means that the part made it throw.
+    caf::result<part_result_ptr>(work_atom, enriched_ptr)>;
+
+/// Reads and enriches one tenant's parts in order, and delegates them to scoring. As scoring in all else.
+using enrichment_actor = caf::typed_actor<caf::result<part_result_ptr>(work_atom, part_ptr)>;
+
+/// Owns a tenant's children on this node, restarts them with back-off, puts them to sleep. Child of the node_agent.
+using tenant_supervisor_actor = caf::typed_actor<
+    // Makes enrichment and scoring anew from what was loaded; those that run are stopped.
+    caf::result<void>(start_atom, load_ptr),
+    // A part of a batch or a replay, for the children that `start` made.
+    caf::result<part_result_ptr>(work_atom, part_ptr),
+    // Enrichment and scoring may go: their state is stored.
+    caf::result<void>(release_atom),
+    // A request for the tenant's ingestion child.
+    caf::result<void>(ingest_atom, ingest_ptr),
+    // There may be alerts to tell, or deliveries that are due.
+    caf::result<void>(alert_atom),
+    // INTERNAL: refreshes settings, restarts, quits when idle.
+    caf::result<void>(tick_atom)>;
+
+/// One slot's blocking work with the store, on a connection and a thread of its own.
+using store_writer_actor =
+    caf::typed_actor<caf::result<slot_start_ptr>(take_over_atom), caf::result<commit_ptr>(commit_atom, batch_ptr),
+                     // A tenant's images, settings in force, and the versions these name.
+                     caf::result<load_ptr>(load_atom, tenant_id),
+                     caf::result<artifact_ptr>(fetch_atom, tenant_id, std::string, std::string)>;
+
+/// Drives one slot's state machine. Detached: it reads the log.
+using slot_reader_actor = caf::typed_actor<
+    // New records may be in raw.
+    caf::result<void>(wake_atom),
+    // Finishes what was read, images every tenant; answers when done.
+    caf::result<void>(drain_atom), caf::result<status_ptr>(status_atom),
+    // INTERNAL: the machine's clock, slow while idle.
+    caf::result<void>(tick_atom),
+    // INTERNAL: the same, fast while there is work.
+    caf::result<void>(beat_atom)>;
+
+/// Blocking work with settings and deliveries, on a connection and a thread of its own. A small fixed number a node.
+using store_worker_actor = caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id),
+                                            caf::result<due_ptr>(due_atom), caf::result<void>(job_atom, job_ptr)>;
+
+/// One per node: spawns and stops supervisors, answers what runs here, finds what is due.
+using node_agent_actor = caf::typed_actor<
+    // To the tenant's supervisor, which is made when the tenant sleeps.
+    caf::result<void>(ingest_atom, ingest_ptr), caf::result<tenant_supervisor_actor>(supervisor_atom, tenant_id),
+    caf::result<void>(alert_atom, tenant_id),
+    // Every slot finishes what it read and images its tenants; answers when all have.
+    caf::result<void>(drain_atom), caf::result<statuses_ptr>(status_atom),
+    // INTERNAL: looks for work that is due.
+    caf::result<void>(tick_atom)>;
+
+} // namespace pulse
+
+CAF_BEGIN_TYPE_ID_BLOCK(pulse_handles, caf::id_block::pulse::end)
+
+CAF_ADD_TYPE_ID(pulse_handles, (pulse::tenant_supervisor_actor))
+
+CAF_END_TYPE_ID_BLOCK(pulse_handles)

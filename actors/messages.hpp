@@ -1,0 +1,142 @@
+// What the actors send each other, and the numbers of these types on the wire: append only. Large values go as shared
+// pointers: they are handed over, never copied, and stay on their node.
+#pragma once
+
+#include <caf/all.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.hpp"
+#include "models/event/request_parser.hpp"
+#include "models/slot/stages.hpp"
+#include "ports/control_store.hpp"
+#include "ports/slot_store.hpp"
+
+namespace pulse {
+
+/// How a request for ingestion was answered; `failed` excludes verdicts.
+struct ingest_reply {
+  struct line {
+    verdict said;
+    /// Seen lately under the same id: best effort, the stored result is exact.
+    bool duplicate = false;
+  };
+
+  std::vector<line> lines;
+  bool single = false;
+  std::optional<error> failed;
+  std::int64_t retry_after_ms = 0;
+  /// The tenant's bucket after this request; rate 0: no limit.
+  std::int64_t limit = 0;
+  std::int64_t burst = 0;
+  std::int64_t remaining = 0;
+  std::int64_t full_after_ms = 0;
+};
+
+/// A request on its way to the tenant's ingestion child. Dropped without an answer, its `done` says so itself.
+struct ingest_request {
+  tenant_id tenant;
+  std::string body;
+  request_shape shape = request_shape::events;
+  bool test = false;
+  bool publishable = false;
+  std::string client_ip;
+  std::string key;
+  trace_id trace;
+  std::string traceparent;
+  std::string idempotency_key;
+  /// Answer before the log says durable.
+  bool queued = false;
+  std::function<void(ingest_reply)> done;
+};
+
+/// What a slot's children start from, as the writer loaded it.
+struct tenant_load {
+  log_offset as_of{-1};
+  slot::stage_start start;
+};
+
+struct slot_status {
+  slot_id slot;
+  log_offset position;
+  log_offset end;
+  std::size_t batches_in_flight = 0;
+  std::size_t tenants_awake = 0;
+  std::string state;
+};
+
+using ingest_ptr = std::shared_ptr<ingest_request>;
+using part_ptr = std::shared_ptr<slot::part>;
+using enriched_ptr = std::shared_ptr<slot::enriched_part>;
+using part_result_ptr = std::shared_ptr<slot::part_result>;
+using batch_ptr = std::shared_ptr<const slot::batch>;
+using load_ptr = std::shared_ptr<result<tenant_load>>;
+using slot_start_ptr = std::shared_ptr<result<slot_start>>;
+using commit_ptr = std::shared_ptr<result<commit_outcome>>;
+using artifact_ptr = std::shared_ptr<result<slot::artifact>>;
+using settings_ptr = std::shared_ptr<result<tenant_settings>>;
+using due_ptr = std::shared_ptr<result<std::vector<due_work>>>;
+using status_ptr = std::shared_ptr<const slot_status>;
+using statuses_ptr = std::shared_ptr<std::vector<slot_status>>;
+/// A piece of blocking work with a store of its own: done by a store_worker.
+using store_job = std::function<void(control_store&)>;
+using job_ptr = std::shared_ptr<store_job>;
+
+} // namespace pulse
+
+CAF_BEGIN_TYPE_ID_BLOCK(pulse, caf::first_custom_type_id)
+
+CAF_ADD_TYPE_ID(pulse, (pulse::tenant_id))
+CAF_ADD_TYPE_ID(pulse, (pulse::slot_id))
+CAF_ADD_TYPE_ID(pulse, (pulse::ingest_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::part_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::enriched_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::part_result_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::batch_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::load_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::slot_start_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::commit_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::artifact_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::settings_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::due_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::status_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::job_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::statuses_ptr))
+
+CAF_ADD_ATOM(pulse, pulse, ingest_atom)
+CAF_ADD_ATOM(pulse, pulse, work_atom)
+CAF_ADD_ATOM(pulse, pulse, start_atom)
+CAF_ADD_ATOM(pulse, pulse, release_atom)
+CAF_ADD_ATOM(pulse, pulse, commit_atom)
+CAF_ADD_ATOM(pulse, pulse, load_atom)
+CAF_ADD_ATOM(pulse, pulse, fetch_atom)
+CAF_ADD_ATOM(pulse, pulse, take_over_atom)
+CAF_ADD_ATOM(pulse, pulse, settings_atom)
+CAF_ADD_ATOM(pulse, pulse, supervisor_atom)
+CAF_ADD_ATOM(pulse, pulse, alert_atom)
+CAF_ADD_ATOM(pulse, pulse, tick_atom)
+CAF_ADD_ATOM(pulse, pulse, wake_atom)
+CAF_ADD_ATOM(pulse, pulse, drain_atom)
+CAF_ADD_ATOM(pulse, pulse, status_atom)
+CAF_ADD_ATOM(pulse, pulse, job_atom)
+CAF_ADD_ATOM(pulse, pulse, due_atom)
+CAF_ADD_ATOM(pulse, pulse, beat_atom)
+
+CAF_END_TYPE_ID_BLOCK(pulse)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::ingest_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::part_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::enriched_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::part_result_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::batch_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::load_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::slot_start_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::commit_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::artifact_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::settings_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::due_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::status_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::job_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::statuses_ptr)

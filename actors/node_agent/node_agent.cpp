@@ -1,0 +1,134 @@
+#include "actors/node_agent/node_agent.hpp"
+
+#include <fmt/format.h>
+
+#include "actors/slot_reader/slot_reader.hpp"
+#include "actors/store_worker/store_worker.hpp"
+#include "actors/tenant_supervisor/tenant_supervisor.hpp"
+#include "models/event/raw_codec.hpp"
+#include "telemetry/log.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr auto tick_interval = std::chrono::seconds(1);
+/// The node's own deadline is shorter; this only keeps a dead slot from being waited for.
+constexpr auto drain_timeout = std::chrono::minutes(10);
+
+} // namespace
+
+void append_control(const context_ptr& context, tenant_id tenant, slot_id slot, const slot::control& control,
+                    std::function<void(result<log_offset>)> done) {
+  raw_event raw;
+  raw.kind = raw_kind::control;
+  raw.received_at = raw.occurred_at = context->time.now();
+  raw.id = event_id{control.id};
+  raw.body = slot::encode_control(control);
+  std::vector<log_entry> entries;
+  entries.push_back({tenant, fmt::format("{}/{}", tenant.value, slot::control_entity), encode(raw), "", "", epoch{}});
+  context->log.append(log_topic::raw, slot, std::move(entries), std::move(done));
+}
+
+node_agent_state::node_agent_state(node_agent_actor::pointer p, context_ptr c) : self(p), context(std::move(c)) {
+  for (int i = 0; i < context->store_workers; ++i)
+    workers.push_back(self->spawn<store_worker, caf::linked + caf::detached>(context));
+  for (int i = 0; i < context->log.slots(); ++i)
+    slots.push_back(self->spawn<slot_reader, caf::linked + caf::detached>(context, slot_id{i}, node_agent_actor(self)));
+  self->set_down_handler([this](const caf::down_msg& down) {
+    std::erase_if(supervisors, [&](const auto& s) { return s.second.address() == down.source; });
+  });
+}
+
+tenant_supervisor_actor node_agent_state::supervisor_of(tenant_id tenant) {
+  auto& found = supervisors[tenant];
+  if (!found)
+    found = self->spawn<tenant_supervisor, caf::monitored>(context, tenant, workers, settings_ptr{});
+  return found;
+}
+
+void node_agent_state::look_for_due() {
+  if (std::exchange(asking_due, true))
+    return;
+  self->request(workers.front(), store_timeout, due_atom_v)
+      .then(
+          [this](const due_ptr& found) {
+            asking_due = false;
+            if (!*found)
+              return;
+            for (const auto& work : found->value()) {
+              if (work.kind == "alert")
+                self->send(supervisor_of(work.tenant), alert_atom_v);
+              else if (work.kind == "control")
+                send_controls(work.tenant);
+            }
+          },
+          [this](const caf::error&) { asking_due = false; });
+}
+
+/// Sends again what is not known to have taken effect: a control record that comes twice does no harm.
+void node_agent_state::send_controls(tenant_id tenant) {
+  const auto& worker = workers.back();
+  auto job = std::make_shared<store_job>([c = context, tenant](control_store& store) {
+    const auto settings = store.settings(tenant);
+    const auto pending = store.pending_controls(tenant);
+    if (!settings || !pending)
+      return;
+    for (const auto& control : *pending)
+      append_control(c, tenant, settings->slot, control, [tenant](const result<log_offset>& at) {
+        if (!at)
+          log::warning("control_not_sent", "node_agent", at.err().detail, {tenant, {}, ""});
+      });
+    if (auto ok = store.reschedule_controls(tenant); !ok)
+      log::warning("control_not_rescheduled", "node_agent", ok.err().detail, {tenant, {}, ""});
+  });
+  self->send(worker, job_atom_v, std::move(job));
+}
+
+node_agent_actor::behavior_type node_agent_state::make_behavior() {
+  self->delayed_send(node_agent_actor(self), tick_interval, tick_atom_v);
+  return {
+      [this](ingest_atom, ingest_ptr request) {
+        const auto supervisor = supervisor_of(request->tenant);
+        self->send(supervisor, ingest_atom_v, std::move(request));
+      },
+      [this](supervisor_atom, tenant_id tenant) { return supervisor_of(tenant); },
+      [this](alert_atom, tenant_id tenant) { self->send(supervisor_of(tenant), alert_atom_v); },
+      [this](drain_atom) -> caf::result<void> {
+        auto promise = self->make_response_promise<void>();
+        auto left = std::make_shared<std::size_t>(slots.size());
+        auto one_less = [promise, left]() mutable {
+          if (--*left == 0)
+            promise.deliver();
+        };
+        for (const auto& slot : slots)
+          self->request(slot, drain_timeout, drain_atom_v)
+              .then([one_less]() mutable { one_less(); }, [one_less](const caf::error&) mutable { one_less(); });
+        return promise;
+      },
+      [this](status_atom) -> caf::result<statuses_ptr> {
+        auto promise = self->make_response_promise<statuses_ptr>();
+        auto out = std::make_shared<std::vector<slot_status>>();
+        auto left = std::make_shared<std::size_t>(slots.size());
+        for (const auto& slot : slots)
+          self->request(slot, work_timeout, status_atom_v)
+              .then(
+                  [promise, out, left](const status_ptr& s) mutable {
+                    out->push_back(*s);
+                    if (--*left == 0)
+                      promise.deliver(statuses_ptr(out));
+                  },
+                  [promise, out, left](const caf::error&) mutable {
+                    if (--*left == 0)
+                      promise.deliver(statuses_ptr(out));
+                  });
+        return promise;
+      },
+      [this](tick_atom) {
+        look_for_due();
+        self->delayed_send(node_agent_actor(self), tick_interval, tick_atom_v);
+      },
+  };
+}
+
+} // namespace pulse

@@ -1,0 +1,23 @@
+#include "actors/scoring/scoring.hpp"
+
+namespace pulse {
+
+scoring_state::scoring_state(scoring_actor::pointer p, slot::scoring_stage s) : self(p), stage(std::move(s)) {
+}
+
+caf::result<part_result_ptr> scoring_state::work(const enriched_ptr& part) {
+  try {
+    return std::make_shared<slot::part_result>(stage.work(std::move(*part)));
+  } catch (const std::exception& e) {
+    self->quit(caf::sec::runtime_error);
+    return caf::make_error(caf::sec::runtime_error, std::string("scoring: ") + e.what());
+  }
+}
+
+scoring_actor::behavior_type scoring_state::make_behavior() {
+  return {
+      [this](work_atom, const enriched_ptr& part) { return work(part); },
+  };
+}
+
+} // namespace pulse

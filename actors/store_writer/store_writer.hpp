@@ -1,0 +1,26 @@
+// One slot's transactions. Detached: every handler blocks on the database. Child of the slot_reader.
+#pragma once
+
+#include "actors/context.hpp"
+#include "actors/interfaces.hpp"
+
+namespace pulse {
+
+struct store_writer_state {
+  static inline constexpr const char* name = "pulse.store_writer";
+
+  store_writer_state(store_writer_actor::pointer self, context_ptr context, slot_id slot);
+
+  store_writer_actor::behavior_type make_behavior();
+
+  result<tenant_load> load(tenant_id tenant);
+
+  store_writer_actor::pointer self;
+  context_ptr context;
+  slot_id slot;
+  std::unique_ptr<slot_store> store;
+};
+
+using store_writer = caf::stateful_actor<store_writer_state, store_writer_actor::base>;
+
+} // namespace pulse

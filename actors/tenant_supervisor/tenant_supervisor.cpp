@@ -1,0 +1,188 @@
+#include "actors/tenant_supervisor/tenant_supervisor.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "actors/enrichment/enrichment.hpp"
+#include "actors/ingestion/ingestion.hpp"
+#include "actors/scoring/scoring.hpp"
+#include "telemetry/log.hpp"
+
+namespace pulse {
+
+namespace {
+
+constexpr std::size_t waiting_max = 1000;
+constexpr auto tick_interval = std::chrono::seconds(1);
+/// Limits that were changed are in force within this and a tick.
+constexpr std::int64_t settings_age_ms_max = 4000;
+constexpr std::int64_t restart_delay_ms_min = 100;
+constexpr std::int64_t restart_delay_ms_max = 30'000;
+
+} // namespace
+
+tenant_supervisor_state::tenant_supervisor_state(tenant_supervisor_actor::pointer p, context_ptr c, tenant_id t,
+                                                 std::vector<store_worker_actor> w, settings_ptr last_known) :
+  self(p),
+  context(std::move(c)),
+  tenant(t),
+  workers(std::move(w)),
+  settings(std::move(last_known)),
+  active_at_ms(context->time.monotonic_ms()) {
+  self->set_down_handler([this](const caf::down_msg& down) { child_down(down); });
+  // Children end with their supervisor.
+  self->attach_functor([this] {
+    for (auto& request : waiting)
+      refuse(*request, "the tenant's supervisor ended");
+  });
+}
+
+caf::result<void> tenant_supervisor_state::start(const load_ptr& loaded) {
+  release();
+  if (!*loaded)
+    return caf::make_error(caf::sec::invalid_argument, loaded->err().detail);
+  try {
+    const auto& from = loaded->value().start;
+    scoring_child = self->spawn<scoring, caf::linked>(slot::scoring_stage(from, context->shared));
+    enrichment_child =
+        self->spawn<enrichment, caf::linked>(slot::enrichment_stage(from, context->shared), scoring_child);
+  } catch (const std::exception& e) {
+    release();
+    log::error("children_not_made", "tenant_supervisor", e.what(), {tenant, {}, ""});
+    return caf::make_error(caf::sec::invalid_argument, std::string("the stored state cannot be used: ") + e.what());
+  }
+  active_at_ms = context->time.monotonic_ms();
+  return caf::unit;
+}
+
+caf::result<part_result_ptr> tenant_supervisor_state::work(const part_ptr& part) {
+  active_at_ms = context->time.monotonic_ms();
+  if (!enrichment_child)
+    return caf::make_error(caf::sec::request_receiver_down, "enrichment is not running");
+  return self->delegate(enrichment_child, work_atom_v, part);
+}
+
+void tenant_supervisor_state::release() {
+  if (enrichment_child)
+    self->send_exit(enrichment_child, caf::exit_reason::user_shutdown);
+  if (scoring_child)
+    self->send_exit(scoring_child, caf::exit_reason::user_shutdown);
+  enrichment_child = nullptr;
+  scoring_child = nullptr;
+}
+
+void tenant_supervisor_state::refuse(ingest_request& request, const std::string& why) {
+  ingest_reply reply;
+  reply.failed = error{ec::unavailable, why, ""};
+  reply.retry_after_ms = 1000;
+  if (request.done)
+    request.done(std::move(reply));
+}
+
+void tenant_supervisor_state::ingest(ingest_ptr request) {
+  active_at_ms = context->time.monotonic_ms();
+  if (settings && *settings && settings->value().deleted) {
+    refuse(*request, "the tenant is deleted");
+    return;
+  }
+  if (ingestion_child) {
+    self->send(ingestion_child, ingest_atom_v, std::move(request));
+    return;
+  }
+  if (waiting.size() >= waiting_max) {
+    refuse(*request, "too many requests wait for the tenant's settings");
+    return;
+  }
+  waiting.push_back(std::move(request));
+  if (settings && *settings)
+    spawn_ingestion();
+  ask_settings();
+}
+
+void tenant_supervisor_state::ask_settings() {
+  if (std::exchange(asking, true))
+    return;
+  const auto& worker = workers[static_cast<std::size_t>(tenant.value) % workers.size()];
+  self->request(worker, store_timeout, settings_atom_v, tenant)
+      .then([this](const settings_ptr& fresh) { take_settings(fresh); },
+            [this](const caf::error& e) {
+              take_settings(std::make_shared<result<tenant_settings>>(error{ec::timeout, caf::to_string(e), ""}));
+            });
+}
+
+void tenant_supervisor_state::take_settings(const settings_ptr& fresh) {
+  asking = false;
+  settings_at_ms = context->time.monotonic_ms();
+  if (*fresh) {
+    settings = fresh;
+    if (ingestion_child)
+      self->send(ingestion_child, settings_atom_v, fresh);
+    else if (!waiting.empty())
+      spawn_ingestion();
+    return;
+  }
+  // With what was known before the tenant goes on; without anything its requests are told.
+  if (settings && *settings)
+    return;
+  for (auto& request : std::exchange(waiting, {}))
+    refuse(*request, "the tenant's settings cannot be read: " + fresh->err().detail);
+}
+
+void tenant_supervisor_state::spawn_ingestion() {
+  if (ingestion_child || context->time.monotonic_ms() < restart_at_ms)
+    return;
+  ingestion_child = self->spawn<ingestion, caf::monitored>(context, settings->value());
+  for (auto& request : std::exchange(waiting, {}))
+    self->send(ingestion_child, ingest_atom_v, std::move(request));
+}
+
+void tenant_supervisor_state::child_down(const caf::down_msg& down) {
+  if (!ingestion_child || down.source != ingestion_child.address())
+    return;
+  ingestion_child = nullptr;
+  ++restarts;
+  const auto delay = std::min(restart_delay_ms_max, restart_delay_ms_min << std::min(restarts, 9));
+  restart_at_ms = context->time.monotonic_ms() + delay;
+  context->metrics.alarm("ingestion_restarted");
+  log::error("child_died", "tenant_supervisor",
+             fmt::format("ingestion: {}; restarted in {} ms", caf::to_string(down.reason), delay), {tenant, {}, ""});
+}
+
+void tenant_supervisor_state::tick() {
+  const auto at = context->time.monotonic_ms();
+  if (!waiting.empty() && settings && *settings)
+    spawn_ingestion();
+  if (ingestion_child && at - settings_at_ms > settings_age_ms_max)
+    ask_settings();
+  const bool idle = at - active_at_ms > context->tenant_idle_ms && waiting.empty() && !enrichment_child;
+  if (idle) {
+    if (ingestion_child)
+      self->send_exit(ingestion_child, caf::exit_reason::user_shutdown);
+    self->quit();
+    return;
+  }
+  self->delayed_send(tenant_supervisor_actor(self), tick_interval, tick_atom_v);
+}
+
+tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() {
+  self->set_exit_handler([this](const caf::exit_msg& x) {
+    // A child that threw ends here, not its supervisor; the slot loads the tenant anew.
+    const bool child = (enrichment_child && x.source == enrichment_child.address()) ||
+                       (scoring_child && x.source == scoring_child.address());
+    if (child)
+      release();
+    else if (x.reason == caf::exit_reason::user_shutdown || x.reason == caf::exit_reason::kill)
+      self->quit(x.reason);
+  });
+  self->delayed_send(tenant_supervisor_actor(self), tick_interval, tick_atom_v);
+  return {
+      [this](start_atom, const load_ptr& loaded) { return start(loaded); },
+      [this](work_atom, const part_ptr& part) { return work(part); },
+      [this](release_atom) { release(); },
+      [this](ingest_atom, ingest_ptr request) { ingest(std::move(request)); },
+      [this](alert_atom) { active_at_ms = context->time.monotonic_ms(); },
+      [this](tick_atom) { tick(); },
+  };
+}
+
+} // namespace pulse

@@ -1,0 +1,51 @@
+// Owns one awake tenant's children on this node. Enrichment and scoring are made when the slot asks, with the state
+// that was loaded, and answer for themselves: when one dies the slot is told by the failed request and loads anew.
+// Ingestion is restarted here, with growing delay. Child of the node_agent; quits when the tenant has been idle.
+#pragma once
+
+#include <deque>
+
+#include "actors/context.hpp"
+#include "actors/interfaces.hpp"
+
+namespace pulse {
+
+struct tenant_supervisor_state {
+  static inline constexpr const char* name = "pulse.tenant_supervisor";
+
+  tenant_supervisor_state(tenant_supervisor_actor::pointer self, context_ptr context, tenant_id tenant,
+                          std::vector<store_worker_actor> workers, settings_ptr last_known);
+
+  tenant_supervisor_actor::behavior_type make_behavior();
+
+  caf::result<void> start(const load_ptr& loaded);
+  caf::result<part_result_ptr> work(const part_ptr& part);
+  void release();
+  void ingest(ingest_ptr request);
+  void ask_settings();
+  void take_settings(const settings_ptr& fresh);
+  void spawn_ingestion();
+  void child_down(const caf::down_msg& down);
+  void tick();
+  void refuse(ingest_request& request, const std::string& why);
+
+  tenant_supervisor_actor::pointer self;
+  context_ptr context;
+  tenant_id tenant;
+  std::vector<store_worker_actor> workers;
+  settings_ptr settings;
+  bool asking = false;
+  ingestion_actor ingestion_child;
+  enrichment_actor enrichment_child;
+  scoring_actor scoring_child;
+  /// Requests that came before the settings; bounded.
+  std::deque<ingest_ptr> waiting;
+  int restarts = 0;
+  std::int64_t restart_at_ms = 0;
+  std::int64_t active_at_ms = 0;
+  std::int64_t settings_at_ms = 0;
+};
+
+using tenant_supervisor = caf::stateful_actor<tenant_supervisor_state, tenant_supervisor_actor::base>;
+
+} // namespace pulse

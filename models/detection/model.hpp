@@ -1,0 +1,119 @@
+// The detector of unusual rows: fitted on rows of numbers without labels, immutable, saved as one flat file, asked
+// for a score, a calibrated risk and the columns that made it. Safe to use from many threads at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace pulse::detection {
+
+/// Row-major; NaN is a missing value.
+struct matrix_view {
+  std::span<const double> values;
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+};
+
+enum class model_kind : std::uint8_t {
+  /// The plain isolation forest, score for score as scikit-learn defines it.
+  forest = 0,
+  /// Four unlike forests and the distance outside the training range.
+  bundle = 1,
+};
+
+struct fit_options {
+  model_kind kind = model_kind::bundle;
+  /// Trees of each forest, 1 to 10,000.
+  std::uint32_t n_estimators = 100;
+  /// Rows a tree is grown from, 2 to 65,536; fewer where there are fewer.
+  std::uint32_t max_samples = 256;
+  std::uint64_t random_state = 0;
+  /// Runs body(0) ... body(count - 1) in any order, on any threads; empty runs them here. Never changes a byte.
+  std::function<void(std::size_t count, const std::function<void(std::size_t)>& body)> for_each = {};
+  /// Told after each tree, from whatever thread grew it.
+  std::function<void()> tree_done = {};
+};
+
+struct scored {
+  /// In (0, 1), higher is more unusual: 2^log2_total.
+  double raw = 0;
+  /// 0 to 100: the percentage of training rows (scored out of bag) that are less unusual. 99 means "one in a
+  /// hundred".
+  double risk = 0;
+  /// Share of rows at least as unusual, in (0, 1]: 1 - risk / 100 without loss at the small end.
+  double tail = 1;
+  /// Below 0; model::base() plus all contributions.
+  double log2_total = 0;
+};
+
+/// What one column did to log2_total.
+struct contribution {
+  std::size_t feature = 0;
+  /// By the splits on the row's ways through the trees.
+  double model = 0;
+  /// By the distance outside the training range.
+  double range = 0;
+  double value = 0;
+  /// Median of training.
+  double typical = 0;
+
+  double total() const {
+    return model + range;
+  }
+};
+
+/// What a model was made from.
+struct model_card {
+  model_kind kind = model_kind::bundle;
+  std::uint32_t n_estimators = 0;
+  std::uint32_t max_samples = 0;
+  std::uint64_t random_state = 0;
+  std::uint64_t rows = 0;
+};
+
+struct model_data;
+
+class model {
+public:
+  /// Errors: `corrupt` with the reason.
+  static result<model> load(std::string_view bytes);
+
+  explicit model(std::shared_ptr<const model_data> data);
+
+  /// The same model gives the same bytes.
+  std::string save() const;
+
+  /// 32 hexadecimal digits: the first 16 bytes of the file's SHA-256.
+  const std::string& id() const;
+
+  const std::vector<std::string>& features() const;
+  const model_card& card() const;
+
+  /// `row` has one number per feature, in order; NaN is missing, infinities are taken as very far.
+  scored score(std::span<const double> row) const;
+
+  /// One per feature, the largest total first (then by column). base() plus all totals is log2_total.
+  std::vector<contribution> explain(std::span<const double> row) const;
+
+  /// log2_total of a row of which nothing is known.
+  double base() const;
+
+  /// The raw score that a share `p` of training rows reaches.
+  double raw_limit(double p) const;
+
+private:
+  std::shared_ptr<const model_data> data_;
+};
+
+/// Errors: `invalid` for no rows, no columns, names that don't match, options outside their limits. Time grows with
+/// n_estimators * max_samples * log(max_samples) * columns, plus scoring of up to 10,000 rows for the calibration.
+result<model> fit(matrix_view rows, std::vector<std::string> names, const fit_options& options = {});
+
+} // namespace pulse::detection

@@ -1,0 +1,154 @@
+// The model file: card, columns, forests, calibration, sealed by a checksum. Flat, versioned, the same bytes for the
+// same model. A file is read whole and checked whole before anything uses it.
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "base/encoding.hpp"
+#include "models/detection/model_data.hpp"
+
+namespace pulse::detection {
+
+namespace {
+
+constexpr std::string_view magic = "PULSEMDL";
+constexpr std::uint16_t version = 1;
+
+error broken(std::string_view what) {
+  return {ec::corrupt, fmt::format("model file: {}", what), {}};
+}
+
+void write_forest(binary::writer& out, const forest& f) {
+  out.put(static_cast<std::uint8_t>(f.rule));
+  out.put_varint(f.psi);
+  out.put(f.scale);
+  out.put_varint(f.trees.size());
+  for (const auto& t : f.trees)
+    write_tree(out, t);
+}
+
+result<forest> read_forest(binary::reader& in, std::size_t columns) {
+  forest f;
+  const auto rule = in.get<std::uint8_t>();
+  const auto psi = in.get_varint();
+  f.scale = in.get<double>();
+  const auto trees = in.get_count(2);
+  if (!in.ok() || rule > static_cast<std::uint8_t>(split_rule::kurtosis) || psi < 1 || psi > 65'536 || !(f.scale > 0) ||
+      !std::isfinite(f.scale) || trees < 1 || trees > 10'000)
+    return broken("a forest's head is impossible");
+  f.rule = static_cast<split_rule>(rule);
+  f.psi = static_cast<std::uint32_t>(psi);
+  f.c = path_length_table(f.psi);
+  f.trees.reserve(trees);
+  for (std::size_t i = 0; i < trees; ++i) {
+    auto t = read_tree(in, columns, f.psi, f.c);
+    if (!t)
+      return broken(fmt::format("tree {} is no tree", i));
+    f.trees.push_back(std::move(*t));
+  }
+  return f;
+}
+
+result<model_card> read_card(binary::reader& in) {
+  model_card out;
+  const auto kind = in.get<std::uint8_t>();
+  out.n_estimators = in.get<std::uint32_t>();
+  out.max_samples = in.get<std::uint32_t>();
+  out.random_state = in.get<std::uint64_t>();
+  out.rows = in.get<std::uint64_t>();
+  if (!in.ok() || kind > static_cast<std::uint8_t>(model_kind::bundle))
+    return broken("unknown kind of model");
+  out.kind = static_cast<model_kind>(kind);
+  return out;
+}
+
+bool read_columns(binary::reader& in, model_data& m) {
+  const auto n = in.get_count(33);
+  for (std::size_t j = 0; j < n; ++j) {
+    m.features.emplace_back(in.get_text());
+    column_range r;
+    r.typical = in.get<double>();
+    r.low = in.get<double>();
+    r.high = in.get<double>();
+    r.scale = in.get<double>();
+    if (!in.ok() || std::isnan(r.typical) || !(r.low <= r.high) || !(r.scale > 0))
+      return false;
+    m.ranges.push_back(r);
+  }
+  return n > 0 && n < leaf;
+}
+
+} // namespace
+
+std::string file_id(std::string_view bytes) {
+  return to_hex(sha256(bytes)).substr(0, 32);
+}
+
+std::string encode_model(const model_data& m) {
+  binary::writer out;
+  out.put(static_cast<std::uint8_t>(m.card.kind));
+  out.put(m.card.n_estimators);
+  out.put(m.card.max_samples);
+  out.put(m.card.random_state);
+  out.put(m.card.rows);
+  out.put_varint(m.features.size());
+  for (std::size_t j = 0; j < m.features.size(); ++j) {
+    out.put_text(m.features[j]);
+    const auto& r = m.ranges[j];
+    for (auto x : {r.typical, r.low, r.high, r.scale})
+      out.put(x);
+  }
+  out.put(m.offset);
+  out.put(m.range_scale);
+  write_calibration(out, m.calibrated);
+  out.put_varint(m.forests.size());
+  for (const auto& f : m.forests)
+    write_forest(out, f);
+  return binary::seal(magic, version, out.bytes());
+}
+
+result<model_data> decode_model(std::string_view bytes) {
+  auto payload = binary::unseal(magic, version, bytes);
+  if (!payload)
+    return broken(payload.err().detail);
+  binary::reader in(*payload);
+  model_data m;
+  auto card = read_card(in);
+  if (!card)
+    return card.err();
+  m.card = *card;
+  if (!read_columns(in, m))
+    return broken("a column is impossible");
+  m.offset = in.get<double>();
+  m.range_scale = in.get<double>();
+  if (!std::isfinite(m.offset) || !(m.range_scale >= 0) || !std::isfinite(m.range_scale))
+    return broken("a scale is impossible");
+  auto calibrated = read_calibration(in);
+  if (!calibrated)
+    return broken("the calibration is impossible");
+  m.calibrated = std::move(*calibrated);
+  const auto forests = in.get_count();
+  for (std::size_t k = 0; k < forests; ++k) {
+    auto f = read_forest(in, m.features.size());
+    if (!f)
+      return f.err();
+    m.forests.push_back(std::move(*f));
+  }
+  if (!in.ok() || !in.at_end() || m.forests.empty())
+    return broken("its length does not match its content");
+  m.id = file_id(bytes);
+  return m;
+}
+
+std::string model::save() const {
+  return encode_model(*data_);
+}
+
+result<model> model::load(std::string_view bytes) {
+  auto m = decode_model(bytes);
+  if (!m)
+    return m.err();
+  return model(std::make_shared<const model_data>(std::move(*m)));
+}
+
+} // namespace pulse::detection

@@ -1,0 +1,75 @@
+// Counts what a batch really inserted: additive measures by minute and by quarter of an hour (UTC), the total and one
+// dimension each. Pure: rows in, sums out; the store adds the sums to what it has.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "models/event/event.hpp"
+
+namespace pulse::rollup {
+
+/// Names of events that measures look at (Segment's e-commerce specification, v2).
+inline constexpr std::string_view order_completed = "Order Completed";
+inline constexpr std::string_view order_refunded = "Order Refunded";
+
+/// An event is flagged at this risk or above.
+inline constexpr double flagged_score = 90;
+
+struct measures {
+  std::int64_t events = 0;
+  std::int64_t orders = 0;
+  std::int64_t revenue_minor = 0;
+  std::int64_t refunds_minor = 0;
+  /// Sum of price × quantity in millionths, by product only.
+  std::int64_t line_micro = 0;
+  std::int64_t anomalies = 0;
+  std::int64_t risk_centi = 0;
+
+  measures& operator+=(const measures& m);
+  bool operator==(const measures&) const = default;
+};
+
+enum class grain : std::uint8_t { minute, quarter };
+
+struct key {
+  tenant_id tenant;
+  /// `total`, `store`, `campaign`, `product`, `country`, `device`, `name`.
+  std::string_view dim;
+  /// Start of the bucket.
+  time_ms bucket;
+  std::string value;
+  std::string currency;
+
+  auto operator<=>(const key&) const = default;
+};
+
+/// Risk in hundredths, rounded half away from zero: what is stored and summed.
+std::int32_t risk_centi(double score);
+
+/// A score of hundredths is flagged when it is at or over the limit.
+bool is_flagged(const event& e);
+
+class batch_sums {
+public:
+  /// Adds an inserted event; test events are not counted.
+  void add(const event& e);
+
+  const std::map<key, measures>& minutes() const {
+    return minutes_;
+  }
+
+  /// The minutes added up by quarter of an hour.
+  std::map<key, measures> quarters() const;
+
+private:
+  void add_dim(const event& e, std::string_view dim, const std::string& value, const measures& m);
+
+  std::map<key, measures> minutes_;
+};
+
+} // namespace pulse::rollup

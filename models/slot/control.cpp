@@ -1,0 +1,50 @@
+#include "models/slot/control.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace pulse::slot {
+
+namespace {
+
+/// The text under a name; nothing where it is no string.
+std::optional<std::string> text(const nlohmann::json& j, const char* name) {
+  const auto it = j.find(name);
+  if (it == j.end() || !it->is_string())
+    return std::nullopt;
+  return it->get<std::string>();
+}
+
+} // namespace
+
+std::string encode_control(const control& c) {
+  return nlohmann::ordered_json{{"id", c.id.str()}, {"kind", c.kind}, {"hash", c.hash}}.dump();
+}
+
+result<control> decode_control(std::string_view body) {
+  const auto j = nlohmann::json::parse(body, nullptr, false);
+  const error bad{ec::corrupt, "a control record has id, kind and hash", ""};
+  if (!j.is_object())
+    return bad;
+  const auto id = text(j, "id");
+  const auto kind = text(j, "kind");
+  const auto hash = text(j, "hash");
+  if (!id || !kind || !hash)
+    return bad;
+  auto parsed = uuid::parse(*id);
+  if (!parsed)
+    return bad;
+  return control{*parsed, *kind, *hash};
+}
+
+std::string encode_in_force(const in_force& f) {
+  return nlohmann::ordered_json{{"v", 1}, {"mapping", f.mapping}, {"model", f.model}, {"currency", f.currency}}.dump();
+}
+
+result<in_force> decode_in_force(std::string_view bytes) {
+  const auto j = nlohmann::json::parse(bytes, nullptr, false);
+  if (!j.is_object() || j.value("v", 0) != 1)
+    return error{ec::corrupt, "the image of what is in force cannot be read", ""};
+  return in_force{text(j, "mapping").value_or(""), text(j, "model").value_or(""), text(j, "currency").value_or("")};
+}
+
+} // namespace pulse::slot

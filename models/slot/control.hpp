@@ -1,0 +1,39 @@
+// Control records: what changes how a tenant's events are read and scored, as records among the events, so that it
+// takes effect at an offset. And the image of what is in force, which is part of the tenant's state.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "base/ids.hpp"
+
+namespace pulse::slot {
+
+/// Puts an immutable version in force: `kind` is `mapping` or `model`, `hash` names the stored bytes.
+struct control {
+  uuid id;
+  std::string kind;
+  std::string hash;
+};
+
+/// JSON `{"id","kind","hash"}`: the body of a raw record of kind control.
+std::string encode_control(const control& c);
+result<control> decode_control(std::string_view body);
+
+/// What is in force for a tenant after some offset; the chunk `control_chunk` of its images.
+struct in_force {
+  std::string mapping;
+  std::string model;
+  /// Of events that name none: the tenant's own, else that of its first money event.
+  std::string currency;
+
+  bool operator==(const in_force&) const = default;
+};
+
+inline constexpr std::int32_t control_chunk = -1;
+
+std::string encode_in_force(const in_force& f);
+result<in_force> decode_in_force(std::string_view bytes);
+
+} // namespace pulse::slot

@@ -1,0 +1,56 @@
+// Port: settings, versions, and work that is due, as the actors see them. All calls block: they belong to the
+// store_worker actors, one object each. Adapter: postgres/control_store.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "models/slot/control.hpp"
+
+namespace pulse {
+
+struct tenant_settings {
+  tenant_id tenant;
+  std::string name;
+  slot_id slot;
+  std::int64_t rate = 0;
+  std::int64_t burst = 0;
+  std::string currency;
+  std::string timezone;
+  bool deleted = false;
+};
+
+struct due_work {
+  tenant_id tenant;
+  /// `alert`: alerting has something to look at; `control`: a control record is not known to be in the log.
+  std::string kind;
+};
+
+class control_store {
+public:
+  virtual ~control_store() = default;
+
+  /// `not_found` for a tenant that does not exist.
+  virtual result<tenant_settings> settings(tenant_id tenant) = 0;
+
+  /// Up to `max` tenants' work whose time has come; stays due until its actor moves or deletes it.
+  virtual result<std::vector<due_work>> due(std::int64_t max) = 0;
+
+  /// Stores an immutable version and the control record that will put it in force, both or neither. The same bytes
+  /// again are the same version and a new control record.
+  virtual result<slot::control> publish(tenant_id tenant, const std::string& kind, const std::string& hash,
+                                        const std::string& bytes, const std::string& card_json,
+                                        const std::string& actor) = 0;
+
+  /// Control records that have not taken effect yet; they are sent again, which does no harm.
+  virtual result<std::vector<slot::control>> pending_controls(tenant_id tenant) = 0;
+
+  /// When the tenant's work of a kind is due again; nothing pending: the row goes.
+  virtual result<void> reschedule_controls(tenant_id tenant) = 0;
+};
+
+} // namespace pulse

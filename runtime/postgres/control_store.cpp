@@ -1,0 +1,91 @@
+#include "postgres/control_store.hpp"
+
+#include <fmt/format.h>
+
+#include "base/time.hpp"
+
+namespace pulse::postgres {
+
+pg_control_store::pg_control_store(const std::string& url, const std::string& node) :
+  node_(url, role::node, "pulse-control " + node), writer_(url, role::writer, "pulse-control " + node) {
+}
+
+result<tenant_settings> pg_control_store::settings(tenant_id tenant) {
+  return node_.run("reading a tenant's settings", [&](pqxx::work& tx) {
+    const auto rows =
+        tx.exec("SELECT name, slot, rate, burst, coalesce(currency, ''), timezone, deleted_at IS NOT NULL "
+                "FROM tenant WHERE tenant_id = $1",
+                pqxx::params{tenant.value});
+    if (rows.empty())
+      throw refused({ec::not_found, fmt::format("there is no tenant {}", tenant.value), ""});
+    const auto row = rows[0];
+    return tenant_settings{tenant,
+                           row[0].as<std::string>(),
+                           slot_id{row[1].as<int>()},
+                           row[2].as<std::int64_t>(),
+                           row[3].as<std::int64_t>(),
+                           row[4].as<std::string>(),
+                           row[5].as<std::string>(),
+                           row[6].as<bool>()};
+  });
+}
+
+result<std::vector<due_work>> pg_control_store::due(std::int64_t max) {
+  return node_.run("looking for due work", [&](pqxx::work& tx) {
+    std::vector<due_work> out;
+    for (const auto& row :
+         tx.exec("SELECT tenant_id, kind FROM due WHERE at <= now() ORDER BY at LIMIT $1", pqxx::params{max}))
+      out.push_back({tenant_id{row[0].as<int>()}, row[1].as<std::string>()});
+    return out;
+  });
+}
+
+result<slot::control> pg_control_store::publish(tenant_id tenant, const std::string& kind, const std::string& hash,
+                                                const std::string& bytes, const std::string& card_json,
+                                                const std::string& actor) {
+  const slot::control control{system_random().next_uuid(), kind, hash};
+  auto done = writer_.run_for(tenant, "publishing a version", [&](pqxx::work& tx) {
+    const auto id = tenant.value;
+    tx.exec(
+        "INSERT INTO artifact (tenant_id, kind, hash, bytes, card) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        pqxx::params{id, kind, hash, pqxx::binary_cast(bytes), card_json});
+    tx.exec("INSERT INTO artifact_version (tenant_id, kind, version, hash, created_by) SELECT $1, $2, "
+            "coalesce(max(version), 0) + 1, $3, $4 FROM artifact_version WHERE tenant_id = $1 AND kind = $2",
+            pqxx::params{id, kind, hash, actor});
+    tx.exec("INSERT INTO control_pending (tenant_id, control_id, body) VALUES ($1, $2, $3)",
+            pqxx::params{id, control.id.str(), slot::encode_control(control)});
+    tx.exec("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'control', now() + interval '5 seconds') "
+            "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = excluded.at",
+            pqxx::params{id});
+    tx.exec("INSERT INTO audit (tenant_id, actor, action, detail) VALUES ($1, $2, $3, jsonb_build_object('hash', "
+            "$4::text))",
+            pqxx::params{id, actor, "publish " + kind, hash});
+  });
+  if (!done)
+    return done.err();
+  return control;
+}
+
+result<std::vector<slot::control>> pg_control_store::pending_controls(tenant_id tenant) {
+  return writer_.run_for(tenant, "reading pending control records", [&](pqxx::work& tx) {
+    std::vector<slot::control> out;
+    for (const auto& row :
+         tx.exec("SELECT body FROM control_pending WHERE tenant_id = $1 ORDER BY created_at LIMIT 100",
+                 pqxx::params{tenant.value}))
+      if (auto control = slot::decode_control(row[0].as<std::string>()))
+        out.push_back(*control);
+    return out;
+  });
+}
+
+result<void> pg_control_store::reschedule_controls(tenant_id tenant) {
+  return writer_.run_for(tenant, "rescheduling control records", [&](pqxx::work& tx) {
+    tx.exec("DELETE FROM due WHERE tenant_id = $1 AND kind = 'control' AND NOT EXISTS "
+            "(SELECT FROM control_pending WHERE tenant_id = $1)",
+            pqxx::params{tenant.value});
+    tx.exec("UPDATE due SET at = now() + interval '5 seconds' WHERE tenant_id = $1 AND kind = 'control'",
+            pqxx::params{tenant.value});
+  });
+}
+
+} // namespace pulse::postgres

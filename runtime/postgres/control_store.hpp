@@ -1,0 +1,26 @@
+// Settings, versions and due work over libpqxx. Blocking; one object per store_worker.
+#pragma once
+
+#include "ports/control_store.hpp"
+#include "postgres/pool.hpp"
+
+namespace pulse::postgres {
+
+class pg_control_store final : public control_store {
+public:
+  pg_control_store(const std::string& url, const std::string& node);
+
+  result<tenant_settings> settings(tenant_id tenant) override;
+  result<std::vector<due_work>> due(std::int64_t max) override;
+  result<slot::control> publish(tenant_id tenant, const std::string& kind, const std::string& hash,
+                                const std::string& bytes, const std::string& card_json,
+                                const std::string& actor) override;
+  result<std::vector<slot::control>> pending_controls(tenant_id tenant) override;
+  result<void> reschedule_controls(tenant_id tenant) override;
+
+private:
+  session node_;
+  session writer_;
+};
+
+} // namespace pulse::postgres

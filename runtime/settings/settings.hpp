@@ -1,0 +1,84 @@
+// All settings of a node: one set under three names. `http.port` in the file, `PULSE_HTTP_PORT` in the environment,
+// `--http-port` as a flag; later ones win. Read once at start; every problem is told at once.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace pulse {
+
+struct settings {
+  std::string data_dir = ".pulse";
+  std::string http_host = "127.0.0.1";
+  std::int64_t http_port = 8080;
+  std::int64_t http_threads = 2;
+  std::string admin_host = "127.0.0.1";
+  std::int64_t admin_port = 8081;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string trusted_proxies;
+  std::string public_url;
+  std::string log_level = "info";
+  std::string event_log = "embedded";
+  std::int64_t log_slots = 8;
+  std::int64_t log_disk_free_min_mib = 512;
+  bool log_taps = true;
+  std::string postgres_url;
+  std::string webhook_allow;
+  std::int64_t horizon_days = 730;
+  std::int64_t batch_events_max = 5000;
+  std::int64_t read_interval_ms = 50;
+  std::int64_t image_interval_ms = 60000;
+  std::int64_t image_events = 20000;
+  std::int64_t tenant_idle_ms = 300000;
+  std::int64_t tenants_awake_max = 2000;
+  std::int64_t drain_ms_max = 10000;
+  std::int64_t worker_threads = 4;
+  std::int64_t limits_rate = 1000;
+  std::int64_t limits_burst = 5000;
+};
+
+/// One setting: its name in the file, its place, what it is for, and what it may be.
+struct setting {
+  using place = std::variant<std::string settings::*, std::int64_t settings::*, bool settings::*>;
+
+  std::string name;
+  place field;
+  std::string help;
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  std::vector<std::string> allowed;
+  bool secret = false;
+
+  /// `PULSE_HTTP_PORT` and `--http-port`.
+  std::string environment() const;
+  std::string flag() const;
+};
+
+const std::vector<setting>& all_settings();
+
+/// Where a setting's value came from, for `config show`.
+struct loaded_settings {
+  settings values;
+  std::map<std::string, std::string> origin;
+};
+
+/// Defaults, then the file (JSON with comments; empty: none), the environment, the flags (by setting name). The error
+/// lists every problem, one a line, with its name and what is allowed. A secret `X` is also taken from the file that
+/// `PULSE_X_FILE` names.
+result<loaded_settings> load_settings(const std::string& file_text,
+                                      const std::function<std::optional<std::string>(const std::string&)>& environment,
+                                      const std::map<std::string, std::string>& flags,
+                                      const std::function<std::optional<std::string>(const std::string&)>& read_file);
+
+/// The value as text; secrets as `***`.
+std::string shown(const settings& s, const setting& which);
+
+} // namespace pulse

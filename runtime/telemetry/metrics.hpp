@@ -1,0 +1,45 @@
+// Every metric family of the program, once. Names are `pulse_<component>_<what>_<unit>`; counters end in `_total`.
+// From any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/ids.hpp"
+
+namespace pulse {
+
+class metrics {
+public:
+  metrics();
+  ~metrics();
+  metrics(const metrics&) = delete;
+  metrics& operator=(const metrics&) = delete;
+
+  void request(const std::string& route, const std::string& method, int status, double seconds, std::size_t bytes_in);
+  /// `result`: ok, warning, rejected; `reason`: the code of a refusal.
+  void ingested(tenant_id tenant, const std::string& result, std::int64_t n);
+  /// Something was not taken or not kept, and why: rate_limited, unavailable, poison, older_than_retention ...
+  void dropped(const std::string& reason, std::int64_t n);
+  /// From hand-over to durable.
+  void append(double seconds, std::int64_t records, bool ok);
+  void batch_stored(slot_id slot, double seconds, std::int64_t stored, std::int64_t duplicates, std::int64_t failed);
+  /// From receipt to stored, of the oldest event in a batch.
+  void stored_after(double seconds);
+  void slot_state(slot_id slot, log_offset position, log_offset end, std::size_t in_flight, std::size_t awake);
+  void alarm(const std::string& name);
+  /// `outcome`: delivered, retry, failed.
+  void delivery(const std::string& outcome, double seconds);
+  void trained(double seconds, bool ok);
+  /// What is computed when it is asked for.
+  void gauge(const std::string& name, const std::string& help, double value);
+
+  /// Prometheus text format 0.0.4.
+  std::string text() const;
+
+private:
+  struct families;
+  std::unique_ptr<families> f_;
+};
+
+} // namespace pulse

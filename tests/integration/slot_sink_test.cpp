@@ -1,0 +1,207 @@
+// The sink's one transaction against a real Postgres: what is stored, counted, refused, fenced.
+#include <catch2/catch_test_macros.hpp>
+
+#include <fmt/format.h>
+
+#include "postgres/slot_sink.hpp"
+#include "tests/integration/support/database.hpp"
+
+using namespace pulse;
+
+namespace {
+
+postgres::sink_config config(const test::database& db) {
+  return {db.url(), "test-node", log_generation{1}, 50};
+}
+
+/// An order at a fixed distance before now; its id is that of version 7.
+slot::processed order(tenant_id tenant, std::int64_t offset, std::string_view amount = "12.50") {
+  slot::processed p;
+  p.offset = log_offset{offset};
+  p.tenant = tenant;
+  auto& e = p.event;
+  e.tenant = tenant;
+  e.message_id = fmt::format("m-{}", offset);
+  e.type = "track";
+  e.name = "Order Completed";
+  e.occurred_at = e.received_at = time_ms{system_clock().now().value - 3 * hour_ms + offset};
+  e.id = event_id{system_random().next_uuid()};
+  for (std::size_t i = 0; i < 6; ++i)
+    e.id.value.bytes[i] =
+        static_cast<std::uint8_t>(e.occurred_at.value >> (40 - 8 * static_cast<std::int64_t>(i)) & 0xff);
+  e.timed = true;
+  e.customer = "c1";
+  e.country = "FR";
+  e.amount = to_money(*parse_decimal(amount), *parse_currency("EUR"));
+  e.products = {{"p1", "Cup", "", *parse_decimal("6.25"), *parse_decimal("2")}};
+  e.risk.level = "low";
+  e.risk.outcome = "approve";
+  return p;
+}
+
+slot::batch batch_of(std::int64_t from, std::vector<slot::processed> results) {
+  slot::batch b;
+  b.seq = 1;
+  b.from = log_offset{from};
+  b.to = log_offset{from + static_cast<std::int64_t>(results.size())};
+  b.results = std::move(results);
+  return b;
+}
+
+void require(const result<commit_outcome>& done) {
+  if (!done)
+    FAIL(done.err().detail);
+}
+
+constexpr auto recount =
+    "SELECT count(*), coalesce(sum(amount_minor), 0) FROM event WHERE NOT test AND name = 'Order Completed'";
+constexpr auto rolled =
+    "SELECT coalesce(sum(orders), 0), coalesce(sum(revenue_minor), 0) FROM rollup_quarter WHERE dim = 'total'";
+
+} // namespace
+
+TEST_CASE("a batch is stored with its counts and its position at once", "[sink][f:9.2][f:7.6]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  const auto start = sink.take_over(slot_id{0});
+  REQUIRE(start.ok());
+  CHECK(start->position == log_offset{0});
+  auto twice = order(tenant, 1);
+  auto again = twice;
+  again.offset = log_offset{2};
+  auto window = order(tenant, 3);
+  window.event.duplicate = true;
+  auto test_event = order(tenant, 4);
+  test_event.event.test = true;
+  const auto done = sink.commit(batch_of(0, {order(tenant, 0), twice, again, window, test_event}));
+  require(done);
+  CHECK(done->stored == 3);
+  CHECK(done->duplicates == 2);
+  CHECK(db.sql(recount) == db.sql(rolled));
+  CHECK(db.one("SELECT sum(revenue_minor) FROM rollup_minute WHERE dim = 'country' AND value = 'FR'") == "2500");
+  CHECK(db.one("SELECT sum(line_micro) FROM rollup_minute WHERE dim = 'product' AND value = 'p1'") == "25000000");
+  CHECK(db.sql("SELECT raw, stored, duplicates, failed, last_offset FROM ledger").front() ==
+        std::vector<std::string>{"5", "3", "2", "0", "4"});
+  CHECK(db.one("SELECT next_offset FROM log_position") == "5");
+}
+
+TEST_CASE("an event sent again later is a duplicate and changes no count", "[sink][f:2.4]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  auto timed = order(tenant, 0);
+  auto minted = order(tenant, 1);
+  minted.event.timed = false;
+  require(sink.commit(batch_of(0, {timed, minted})));
+  // The door mints a new id for the same message when the client gives no time.
+  auto minted_again = order(tenant, 3);
+  minted_again.event.timed = false;
+  minted_again.event.message_id = minted.event.message_id;
+  timed.offset = log_offset{2};
+  const auto done = sink.commit(batch_of(2, {timed, minted_again}));
+  require(done);
+  CHECK(done->duplicates == 2);
+  CHECK(db.sql(recount) == db.sql(rolled));
+  CHECK(db.one("SELECT count(*) FROM event") == "2");
+}
+
+TEST_CASE("a lost answer is recognised, and an old owner changes nothing", "[sink][f:11.6]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink old_owner(config(db), system_clock());
+  REQUIRE(old_owner.take_over(slot_id{0}).ok());
+  const auto batch = batch_of(0, {order(tenant, 0)});
+  require(old_owner.commit(batch));
+  const auto again = old_owner.commit(batch);
+  require(again);
+  CHECK(again->stored == 0);
+  postgres::slot_sink new_owner(config(db), system_clock());
+  const auto start = new_owner.take_over(slot_id{0});
+  REQUIRE(start.ok());
+  CHECK(start->position == log_offset{1});
+  CHECK(start->dirty.size() == 1);
+  const auto zombie = old_owner.commit(batch_of(1, {order(tenant, 1)}));
+  REQUIRE_FALSE(zombie.ok());
+  CHECK(zombie.err().code == ec::fenced);
+  CHECK(db.one("SELECT count(*) FROM event") == "1");
+}
+
+TEST_CASE("rows that SQL refuses are set aside and their neighbours are stored", "[sink][f:11.4]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  std::vector<slot::processed> rows;
+  for (int i = 0; i < 40; ++i)
+    rows.push_back(order(tenant, i));
+  rows[7].event.properties = R"({"a":"\u0000"})";
+  rows[23].event.customer = std::string("nul\0byte", 8);
+  rows[24].event.context = "not json";
+  const auto done = sink.commit(batch_of(0, rows));
+  require(done);
+  CHECK(done->poison == 3);
+  CHECK(done->stored == 37);
+  CHECK(db.sql(recount) == db.sql(rolled));
+  CHECK(
+      db.one("SELECT string_agg(raw_offset::text, ',' ORDER BY raw_offset) FROM failed_event WHERE code = 'poison'") ==
+      "7,23,24");
+  CHECK(db.sql("SELECT raw, stored, failed FROM ledger").front() == std::vector<std::string>{"40", "37", "3"});
+}
+
+TEST_CASE("what is older than the horizon is refused, and a missing partition is no poison", "[sink]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  auto old = order(tenant, 0);
+  old.event.id.value.bytes[0] = 0;
+  require(sink.commit(batch_of(0, {old})));
+  CHECK(db.one("SELECT code FROM failed_event") == "older_than_retention");
+  auto future = order(tenant, 1);
+  future.event.id.value.bytes[0] = 0x7f;
+  const auto refused = sink.commit(batch_of(1, {future}));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(is_retryable(refused.err().code));
+  CHECK(db.one("SELECT next_offset FROM log_position") == "1");
+}
+
+TEST_CASE("images and settings are loaded as they were stored", "[sink][f:11.3]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  auto batch = batch_of(0, {order(tenant, 0), order(tenant, 1)});
+  batch.images.push_back({tenant, log_offset{1}, {{3, log_offset{1}, std::string("a\0b", 3)}}});
+  require(sink.commit(batch));
+  const auto start = sink.load(tenant);
+  REQUIRE(start.ok());
+  CHECK(start->as_of == log_offset{1});
+  REQUIRE(start->images.size() == 1);
+  CHECK(start->images.front().bytes == std::string("a\0b", 3));
+  CHECK(start->currency == "EUR");
+  CHECK(sink.load(tenant_id{4711}).err().code == ec::not_found);
+  CHECK(sink.take_over(slot_id{0})->dirty.empty());
+}
+
+TEST_CASE("a flagged event leaves one alert candidate, and only when it was inserted", "[sink][f:8.12]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  auto odd = order(tenant, 0);
+  odd.event.risk.score = 95;
+  odd.event.risk.parts = {{"model", "amount", 95, "the amount is 40 times the usual", 500.0, 12.5}};
+  auto again = odd;
+  again.offset = log_offset{1};
+  auto stale = order(tenant, 2);
+  stale.event.risk.score = 99;
+  stale.event.occurred_at.value -= 2 * day_ms;
+  const auto done = sink.commit(batch_of(0, {odd, again, stale}));
+  require(done);
+  CHECK(done->alerted == std::vector{tenant});
+  CHECK(db.one("SELECT count(*) FROM alert") == "1");
+  CHECK(db.one("SELECT data->>'event_id' FROM alert") == odd.event.id.str());
+  CHECK(db.one("SELECT count(*) FROM due WHERE kind = 'alert'") == "1");
+}

@@ -1,0 +1,191 @@
+// The slot's machine under faults from a seed, with a child whose score depends on everything before it: any event
+// lost, folded twice or folded out of order changes the scores.
+#include <catch2/catch_test_macros.hpp>
+
+#include <fmt/format.h>
+#include <stdexcept>
+
+#include "tests/support/slot_world.hpp"
+
+using namespace pulse;
+
+namespace {
+
+constexpr int chunks = 4;
+
+std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  a ^= b + 0x9e3779b97f4a7c15ULL + (a << 6U) + (a >> 2U);
+  return a * 0xff51afd7ed558ccdULL;
+}
+
+/// Keeps a running hash a chunk; an item's score is its chunk's hash after it. `without_as_of` takes the guard out.
+class hashing_child final : public test::child {
+public:
+  hashing_child(const std::map<std::int32_t, slot::chunk_image>& images, bool without_as_of) :
+    without_as_of_(without_as_of) {
+    for (const auto& [chunk, image] : images) {
+      state_[chunk] = std::stoull(image.bytes);
+      as_of_[chunk] = image.as_of.value;
+    }
+  }
+
+  slot::part_result work(const slot::part& p) override {
+    slot::part_result r;
+    for (const auto& it : p.items) {
+      if (it.value->starts_with("poison"))
+        throw std::runtime_error("cannot digest this");
+      const auto h = std::hash<std::string>{}(*it.value);
+      const auto chunk = static_cast<std::int32_t>(h % chunks);
+      if (without_as_of_ || it.offset.value > as_of_[chunk]) {
+        state_[chunk] = mix(state_[chunk], h);
+        as_of_[chunk] = it.offset.value;
+        dirty_.insert(chunk);
+      }
+      if (p.replay)
+        continue;
+      slot::processed done;
+      done.event.message_id = *it.value;
+      done.event.risk.score = static_cast<double>(state_[chunk] >> 12U);
+      r.results.push_back(std::move(done));
+    }
+    // Not all chunks at once: each then has an as_of of its own.
+    if (p.take_images)
+      for (auto chunk : std::exchange(dirty_, {}))
+        r.images.push_back({chunk, log_offset{as_of_[chunk]}, std::to_string(state_[chunk])});
+    return r;
+  }
+
+private:
+  bool without_as_of_;
+  std::map<std::int32_t, std::uint64_t> state_;
+  std::map<std::int32_t, std::int64_t> as_of_ = {{0, -1}, {1, -1}, {2, -1}, {3, -1}};
+  std::set<std::int32_t> dirty_;
+};
+
+std::vector<slot::item> make_raw(std::uint64_t seed, int n, int tenants) {
+  std::mt19937_64 random(seed);
+  std::vector<slot::item> raw;
+  for (int i = 0; i < n; ++i) {
+    const auto tenant = tenant_id{static_cast<std::int32_t>(random() % static_cast<unsigned>(tenants)) + 1};
+    const auto kind = random() % 100 == 0 ? "poison" : "order";
+    raw.push_back({log_offset{i}, tenant, std::make_shared<const std::string>(fmt::format("{} {}", kind, i)), false});
+  }
+  return raw;
+}
+
+test::child_maker maker(bool without_as_of = false) {
+  return {[=](tenant_id, const auto& images) {
+    return std::make_unique<hashing_child>(images, without_as_of);
+  }};
+}
+
+slot::machine_config small_config() {
+  slot::machine_config c;
+  c.image_events = 25;
+  c.idle_ms = 400;
+  c.tenants_awake_max = 3;
+  c.poison_per_minute_max = 1000;
+  return c;
+}
+
+const test::world_faults all_faults{.child_killed = 0.05,
+                                    .load_fails = 0.1,
+                                    .commit_fails = 0.1,
+                                    .answer_of_commit_lost = 0.1,
+                                    .owner_changes = 0.003,
+                                    .as_of_lags = true};
+
+/// What one run came to: by offset `failed`, or the score.
+std::map<std::int64_t, std::string> outcomes(const test::world_store& store, std::vector<std::string>& wrong) {
+  std::map<std::int64_t, std::string> out;
+  for (const auto& [offset, effects] : store.effects) {
+    if (effects.size() != 1)
+      wrong.push_back(fmt::format("offset {} was stored {} times", offset, effects.size()));
+    const auto& p = effects.front();
+    out[offset] =
+        p.outcome == slot::outcome::failed ? "failed " + p.failure.code : fmt::format("{}", p.event.risk.score);
+  }
+  return out;
+}
+
+/// Empty when the run under faults is right: everything once, and the scores of the quiet run.
+std::vector<std::string> check(std::uint64_t seed, test::world_faults faults, bool without_as_of = false) {
+  const auto raw = make_raw(seed, 400, 6);
+  std::vector<std::string> wrong;
+  test::slot_world quiet(seed, raw, maker(), {}, {});
+  test::slot_world noisy(seed + 1, raw, maker(without_as_of), faults, small_config());
+  if (!quiet.run() || !noisy.run())
+    wrong.push_back("a run did not come to an end");
+  wrong.insert(wrong.end(), noisy.violations().begin(), noisy.violations().end());
+  const auto want = outcomes(quiet.store(), wrong);
+  if (want.size() != raw.size())
+    wrong.push_back("the quiet run lost something");
+  if (outcomes(noisy.store(), wrong) != want)
+    wrong.push_back("another outcome or score than in the quiet run");
+  return wrong;
+}
+
+int failing_seeds(test::world_faults faults, bool without_as_of = false) {
+  int failing = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed)
+    failing += check(seed, faults, without_as_of).empty() ? 0 : 1;
+  return failing;
+}
+
+} // namespace
+
+TEST_CASE("whatever crashes or moves, each record is stored once with the same score", "[slot][f:2.8][f:11.4]") {
+  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+    const auto wrong = check(seed, all_faults);
+    INFO("seed " << seed << ": " << (wrong.empty() ? "" : wrong.front()));
+    REQUIRE(wrong.empty());
+  }
+}
+
+TEST_CASE("poison is set aside alone and its neighbours go on", "[slot][f:11.4]") {
+  const auto raw = make_raw(7, 400, 2);
+  test::slot_world world(7, raw, maker(), {}, small_config());
+  REQUIRE(world.run());
+  int failed = 0;
+  for (const auto& [offset, effects] : world.store().effects) {
+    const bool poison = raw[static_cast<std::size_t>(offset)].value->starts_with("poison");
+    CHECK((effects.front().outcome == slot::outcome::failed) == poison);
+    failed += poison ? 1 : 0;
+  }
+  CHECK(failed > 0);
+  CHECK(world.store().effects.size() == raw.size());
+}
+
+TEST_CASE("a tenant with too much poison is quarantined, and nothing is lost", "[slot][f:11.4]") {
+  auto raw = make_raw(3, 300, 2);
+  for (auto& it : raw)
+    if (it.tenant == tenant_id{1})
+      it.value = std::make_shared<const std::string>(fmt::format("poison {}", it.offset.value));
+  auto config = small_config();
+  config.poison_per_minute_max = 5;
+  test::slot_world world(3, raw, maker(), {}, config);
+  REQUIRE(world.run());
+  int quarantined = 0;
+  for (const auto& [offset, effects] : world.store().effects)
+    if (effects.front().tenant == tenant_id{1})
+      quarantined += effects.front().failure.code == "quarantined" ? 1 : 0;
+  CHECK(quarantined > 100);
+  CHECK(world.store().effects.size() == raw.size());
+}
+
+TEST_CASE("raw is never trimmed above the position or a state that is not imaged", "[slot]") {
+  slot::machine m({}, log_offset{100}, {{tenant_id{1}, log_offset{40}, log_offset{90}}});
+  CHECK(m.trim_bound() == log_offset{41});
+  slot::machine clean({}, log_offset{100}, {});
+  CHECK(clean.trim_bound() == log_offset{100});
+}
+
+TEST_CASE("without the epoch check a zombie's effects show", "[slot][negative]") {
+  auto faults = all_faults;
+  faults.without_epoch_check = true;
+  CHECK(failing_seeds(faults) > 0);
+}
+
+TEST_CASE("without a chunk's as_of a replay folds twice", "[slot][negative]") {
+  CHECK(failing_seeds(all_faults, true) > 0);
+}

@@ -1,0 +1,80 @@
+// The model file: exact there and back, and no broken file is taken.
+#include <catch2/catch_test_macros.hpp>
+
+#include "base/encoding.hpp"
+#include "models/binary/bytes.hpp"
+#include "models/detection/model.hpp"
+#include "models/detection/random.hpp"
+
+using namespace pulse;
+using namespace pulse::detection;
+
+namespace {
+
+model small_model(model_kind kind) {
+  random_stream random(3, 0);
+  std::vector<double> values(300 * 3);
+  for (auto& x : values)
+    x = random.uniform();
+  return fit({values, 300, 3}, {"amount", "with,comma", "n"}, {.kind = kind, .n_estimators = 8}).value();
+}
+
+/// The same file with another checksum: what only the checks behind it can refuse.
+std::string sealed_again(std::string_view file) {
+  const auto payload = file.substr(10, file.size() - 26);
+  return binary::seal("PULSEMDL", 1, payload);
+}
+
+} // namespace
+
+TEST_CASE("a saved model loads to the same bytes, id and scores", "[detection][f:5.2]") {
+  for (auto kind : {model_kind::forest, model_kind::bundle}) {
+    const auto m = small_model(kind);
+    const auto file = m.save();
+    const auto back = model::load(file);
+    REQUIRE(back.ok());
+    CHECK(back->save() == file);
+    CHECK(back->id() == m.id());
+    CHECK(m.id() == to_hex(sha256(file)).substr(0, 32));
+    CHECK(back->features() == m.features());
+    const std::vector<double> row{0.3, 0.9, 2};
+    CHECK(back->score(row).raw == m.score(row).raw);
+    CHECK(back->score(row).risk == m.score(row).risk);
+    CHECK(back->explain(row)[0].total() == m.explain(row)[0].total());
+  }
+}
+
+TEST_CASE("a cut or changed file is refused with the reason", "[detection][f:5.2]") {
+  const auto file = small_model(model_kind::bundle).save();
+  for (std::size_t size = 0; size < file.size(); size += 1 + size / 7) {
+    const auto cut = model::load(std::string_view(file).substr(0, size));
+    REQUIRE_FALSE(cut.ok());
+    CHECK(cut.err().code == ec::corrupt);
+    CHECK_FALSE(cut.err().detail.empty());
+  }
+  for (std::size_t i = 0; i < file.size(); i += 97) {
+    auto changed = file;
+    changed[i] = static_cast<char>(changed[i] ^ 0x10);
+    CHECK_FALSE(model::load(changed).ok());
+  }
+  CHECK(model::load("not a model at all").err().detail.find("PULSEMDL") != std::string::npos);
+}
+
+TEST_CASE("a file with a good checksum and nonsense inside is refused or loads to something safe",
+          "[detection][f:5.2]") {
+  const auto file = small_model(model_kind::bundle).save();
+  random_stream random(99, 0);
+  for (int k = 0; k < 2000; ++k) {
+    auto changed = file;
+    for (int flips = 0; flips < 3; ++flips) {
+      const auto at = 10 + random.below(static_cast<std::uint32_t>(k % 2 == 0 ? 400 : file.size() - 26));
+      changed[at] = static_cast<char>(random.next());
+    }
+    const auto m = model::load(sealed_again(changed));
+    if (!m)
+      continue;
+    const std::vector<double> row(m->features().size(), 0.5);
+    const auto s = m->score(row);
+    CHECK((s.raw > 0 && s.raw < 1));
+  }
+}
