@@ -1,7 +1,9 @@
 #include "http/middleware/message.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <fmt/format.h>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 namespace pulse::http {
@@ -29,7 +31,36 @@ std::string render_problem(const problem_details& p, std::string_view instance, 
   return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+/// Shared by all copies of one responder.
+class one_answer {
+public:
+  explicit one_answer(std::function<void(response)> give) : give_(std::move(give)) {
+  }
+
+  one_answer(const one_answer&) = delete;
+  one_answer& operator=(const one_answer&) = delete;
+
+  ~one_answer() {
+    give(response::problem(500, "internal", "the request was not answered"));
+  }
+
+  void give(response r) {
+    if (!given_.exchange(true))
+      give_(std::move(r));
+  }
+
+private:
+  std::function<void(response)> give_;
+  std::atomic<bool> given_{false};
+};
+
 } // namespace
+
+responder answer_once(std::function<void(response)> give) {
+  return [once = std::make_shared<one_answer>(std::move(give))](response r) {
+    once->give(std::move(r));
+  };
+}
 
 bool equal_no_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&

@@ -129,6 +129,10 @@ struct response {
 /// Answers a request: from any thread, once (later calls are ignored). Dropped unanswered it answers 500.
 using responder = std::function<void(response)>;
 
+/// A responder over `give`, which is then called exactly once: with the first answer, or with a 500 when the last
+/// copy goes unanswered. `give` is called on the thread where that happens.
+responder answer_once(std::function<void(response)> give);
+
 struct route {
   std::string method;
   /// `/v1/events/{id}/trail`: a parameter is one whole segment.

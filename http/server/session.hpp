@@ -118,7 +118,4 @@ private:
   std::string out_body_;
 };
 
-/// Answers `number` of the session once; unanswered it answers 500 when its last copy is gone.
-responder make_responder(std::shared_ptr<session> s, std::uint64_t number);
-
 } // namespace pulse::http

@@ -359,7 +359,8 @@ void session::on_body() {
 void session::invoke() {
   phase_ = phase::handler;
   set_deadline(core_->config.handler_timeout_ms);
-  const auto respond = make_responder(shared_from_this(), number_);
+  const auto respond =
+      answer_once([self = shared_from_this(), number = number_](response r) { self->answer(number, std::move(r)); });
   try {
     now_.target->handle(std::move(now_.req), respond);
   } catch (const std::exception&) {

@@ -44,37 +44,7 @@ bool has_no_body(int status) {
   return status < 200 || status == 204 || status == 304;
 }
 
-/// Shared by all copies of one responder.
-class one_answer {
-public:
-  one_answer(std::shared_ptr<session> s, std::uint64_t number) : session_(std::move(s)), number_(number) {
-  }
-
-  one_answer(const one_answer&) = delete;
-  one_answer& operator=(const one_answer&) = delete;
-
-  ~one_answer() {
-    give(response::problem(500, "internal", "the request was not answered"));
-  }
-
-  void give(response r) {
-    if (!given_.exchange(true))
-      session_->answer(number_, std::move(r));
-  }
-
-private:
-  std::shared_ptr<session> session_;
-  std::uint64_t number_;
-  std::atomic<bool> given_{false};
-};
-
 } // namespace
-
-responder make_responder(std::shared_ptr<session> s, std::uint64_t number) {
-  return [once = std::make_shared<one_answer>(std::move(s), number)](response r) {
-    once->give(std::move(r));
-  };
-}
 
 session::session(std::shared_ptr<core> owner, std::unique_ptr<connection> link, ip_address peer) :
   core_(std::move(owner)), link_(std::move(link)), peer_(peer) {

@@ -98,17 +98,27 @@ struct gateway {
     return out;
   }
 
-  /// Waits until `n` requests lie with the slow handler.
-  void wait_held(std::size_t n) {
-    for (int i = 0; i < 1000; ++i) {
+  template <class Condition>
+  void wait_until(Condition condition) {
+    for (int i = 0; i < 2500; ++i) {
       {
         const std::lock_guard lock(mutex);
-        if (held.size() >= n)
+        if (condition())
           return;
       }
       std::this_thread::sleep_for(2ms);
     }
-    FAIL("the handler was not reached");
+    FAIL("it did not happen within 5 s");
+  }
+
+  /// Waits until `n` requests lie with the slow handler.
+  void wait_held(std::size_t n) {
+    wait_until([&] { return held.size() >= n; });
+  }
+
+  /// Waits until `n` answers were reported, which happens after their last byte was sent.
+  void wait_seen(std::size_t n) {
+    wait_until([&] { return seen.size() >= n; });
   }
 
   raw_answer once(const std::string& bytes) {
@@ -148,17 +158,18 @@ TEST_CASE_METHOD(gateway, "a request reaches its handler and carries its ids bac
   const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const auto a =
       once(with_key("GET /v1/events/a%20b/trail?x=1") + "X-Request-Id: mine-1\r\ntraceparent: " + trace + "\r\n\r\n");
+  wait_seen(1);
   CHECK(a.status == 200);
   CHECK(a.body == "a b 127.0.0.1 " + trace);
   CHECK(a.headers.at("x-request-id") == "mine-1");
   CHECK(a.headers.at("traceparent") == trace);
   CHECK(once(post("/v1/events", "{}", "Content-Type: application/json\r\n")).body == "{}");
+  wait_seen(2);
   CHECK(once("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").status == 200);
   const auto head = once("HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
   CHECK(head.status == 200);
   CHECK(head.headers.at("content-length") == "15");
   const std::lock_guard lock(mutex);
-  REQUIRE(seen.size() >= 3);
   CHECK(seen[0].route == "/v1/events/{id}/trail");
   CHECK(seen[0].tenant == tenant_id{7});
   CHECK(seen[1].bytes_in == 2);

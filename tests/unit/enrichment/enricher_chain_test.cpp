@@ -69,7 +69,7 @@ private:
 
 } // namespace
 
-TEST_CASE("the country comes from the first source that has one", "[enrichment]") {
+TEST_CASE("the country comes from the first source that has one", "[enrichment][f:3.2][f:3.5]") {
   given g{R"({"shipping_address":{"country":"germany","city":"Bonn"},"billing_address":{"country":"GB"}})",
           R"({"location":{"country":"KOR"}})",
           "1.0.0.9",
@@ -118,7 +118,7 @@ TEST_CASE("addresses are found in their ranges, the borders included", "[enrichm
   CHECK(geo_table::load("", "a,b,CC\n").err().code == ec::malformed);
 }
 
-TEST_CASE("the user agent tells device, browser, system and bots", "[enrichment]") {
+TEST_CASE("the user agent tells device, browser, system and bots", "[enrichment][f:3.2]") {
   const auto seen = [](std::string agent) {
     const auto e = enriched({"{}", "{}", "", "", "", std::move(agent)});
     return e.device + "/" + e.browser + "/" + e.os + (e.bot ? "/bot" : "");
@@ -141,7 +141,7 @@ TEST_CASE("the user agent tells device, browser, system and bots", "[enrichment]
   CHECK(e.os == "iOS");
 }
 
-TEST_CASE("campaign, referrer and store are found where clients put them", "[enrichment]") {
+TEST_CASE("campaign, referrer and store are found where clients put them", "[enrichment][f:3.2]") {
   CHECK(enriched({"{}", R"({"campaign":{"name":"spring"},"page":{"search":"?utm_campaign=x"}})"}).campaign == "spring");
   CHECK(enriched({"{}", R"({"campaign":{"source":"mail"},"page":{"search":"?a=1&utm_campaign=summer+sale%21"}})"})
             .campaign == "summer sale!");
@@ -153,7 +153,7 @@ TEST_CASE("campaign, referrer and store are found where clients put them", "[enr
   CHECK(enriched({"{}", R"({"store":{"name":"Berlin"}})"}).store == "Berlin");
 }
 
-TEST_CASE("a failing enricher leaves its field empty and a note, and the others go on", "[enrichment]") {
+TEST_CASE("a failing enricher leaves its field empty and a note, and the others go on", "[enrichment][f:3.4]") {
   for (bool throws : {false, true}) {
     std::vector<std::unique_ptr<enricher>> list;
     list.push_back(std::make_unique<broken>(throws));

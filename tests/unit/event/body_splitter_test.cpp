@@ -61,7 +61,7 @@ TEST_CASE("a batch is cut into its events and its other fields", "[event][f:2.1]
   CHECK(broken.fields.size() == 1);
 }
 
-TEST_CASE("more events than allowed are said to be too many", "[event][f:2.3]") {
+TEST_CASE("more events than allowed are said to be too many", "[event][f:1.6]") {
   CHECK(split_events("[1,2,3]", 2).too_many);
   CHECK_FALSE(split_events("[1,2]", 2).too_many);
   CHECK(split_events("{}\n{}\n{}", 2).too_many);

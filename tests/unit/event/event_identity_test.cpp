@@ -23,7 +23,7 @@ std::int64_t ms(std::string_view text) {
 
 } // namespace
 
-TEST_CASE("the same event sent again has the same id, whatever surrounds it", "[event][f:2.3]") {
+TEST_CASE("the same event sent again has the same id, whatever surrounds it", "[event][f:2.4]") {
   const auto first = only(parse(track())).raw;
   CHECK(first.timed);
   CHECK(first.id.unix_ms() == ms("2026-11-24T01:00:00Z"));

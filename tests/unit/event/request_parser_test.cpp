@@ -66,7 +66,7 @@ TEST_CASE("refused are only what can't be an event", "[event][f:2.3]") {
   CHECK(code_of("[{\"type\":\"page\",\"userId\":\"u\n\"}]").starts_with("rejected not_json"));
 }
 
-TEST_CASE("an event is too large above 32 KB, an order above 256 KB", "[event][f:2.3]") {
+TEST_CASE("an event is too large above 32 KB, an order above 256 KB", "[event][f:1.6]") {
   const auto fat = [](std::size_t n) {
     return ",\"pad\":\"" + std::string(n, 'x') + "\"";
   };
@@ -111,7 +111,7 @@ TEST_CASE("a number that no store can hold becomes null, with a warning", "[even
   CHECK(parsed.events[0].raw.body.find(R"("n":null    })") != std::string::npos);
 }
 
-TEST_CASE("a complete order is ok, and every event of the catalogue is known", "[event][f:2.1]") {
+TEST_CASE("a complete order is ok, and every event of the catalogue is known", "[event][f:2.2]") {
   CHECK(
       code_of(track(
           R"(,"properties":{"order_id":"o1","revenue":39.9,"currency":"EUR","products":[{"product_id":"p1","price":19.95,"quantity":2}]})",
@@ -139,7 +139,7 @@ TEST_CASE("one bad event never costs its neighbours", "[event][f:2.3]") {
   }
 }
 
-TEST_CASE("a body that is no JSON as a whole is malformed, and too many events are too large", "[event][f:2.3]") {
+TEST_CASE("a body that is no JSON as a whole is malformed, and too many events are too large", "[event][f:1.6]") {
   CHECK(parse_error("").code == ec::malformed);
   CHECK(parse_error("{\"type\":").code == ec::malformed);
   CHECK(parse_error("{\"batch\":5}", request_shape::batch).code == ec::malformed);
