@@ -60,8 +60,9 @@ result<directory_lock> directory_lock::take(const std::string& dir) {
   const auto path = dir + "/lock";
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0)
-    return error{ec::unavailable, fmt::format("cannot open {}: {}; set PULSE_DATA_DIR to a directory you may write to", path,
-                                              std::strerror(errno)),
+    return error{ec::unavailable,
+                 fmt::format("cannot open {}: {}; set PULSE_DATA_DIR to a directory you may write to", path,
+                             std::strerror(errno)),
                  ""};
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     ::close(fd);

@@ -154,8 +154,8 @@ result<void> node::parts::start_actors() {
   actor_context c{*log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}};
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(
-      postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
-      system_clock());
+        postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
+        system_clock());
   };
   c.make_control_store = [this]() -> std::unique_ptr<control_store> {
     return std::make_unique<postgres::pg_control_store>(conf.postgres_url, name);
@@ -251,8 +251,8 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
     if (auto ok = (p.get()->*step)(); !ok)
       return ok.err();
   const auto url = [](const std::string& host, std::uint16_t port, bool tls) {
-    return fmt::format("{}://{}:{}", tls ? "https" : "http", host.find(':') == std::string::npos ? host : "[" + host + "]",
-                       port);
+    return fmt::format("{}://{}:{}", tls ? "https" : "http",
+                       host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   };
   const nlohmann::ordered_json addresses = {{"http", url(p->conf.http_host, p->http_port, !p->conf.tls_cert.empty())},
                                             {"admin", url(p->conf.admin_host, p->admin_port, false)}};
@@ -297,11 +297,11 @@ void node::drain() {
   const auto left = std::max<std::int64_t>(500, limit - (system_clock().monotonic_ms() - started));
   caf::scoped_actor self(*parts_->system);
   self->request(parts_->agent, std::chrono::milliseconds(left), drain_atom_v)
-    .receive([] { log::info("drained", component, "everything that was acknowledged is stored"); },
-             [](const caf::error& e) {
-               log::warning("drain_cut_off", component,
-                            "not everything was stored in time; it is in the log: " + caf::to_string(e));
-             });
+      .receive([] { log::info("drained", component, "everything that was acknowledged is stored"); },
+               [](const caf::error& e) {
+                 log::warning("drain_cut_off", component,
+                              "not everything was stored in time; it is in the log: " + caf::to_string(e));
+               });
 }
 
 } // namespace pulse

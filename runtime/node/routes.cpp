@@ -67,22 +67,22 @@ route slots_route(const route_parts& p) {
   r.handle = [&system = p.system, agent = p.agent](const http::request&, const responder& answer) {
     caf::scoped_actor self(system);
     self->request(agent, std::chrono::seconds(5), status_atom_v)
-      .receive(
-        [&](const statuses_ptr& slots) {
-          auto data = nlohmann::ordered_json::array();
-          for (const auto& s : *slots)
-            data.push_back({{"slot", s.slot.value},
-                            {"state", s.state},
-                            {"position", s.position.value},
-                            {"end", s.end.value},
-                            {"lag", s.end.value - s.position.value},
-                            {"batches_in_flight", s.batches_in_flight},
-                            {"tenants_awake", s.tenants_awake}});
-          answer(response::json(200, nlohmann::ordered_json{{"data", data}}.dump()));
-        },
-        [&](const caf::error& e) {
-          answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(e), ""}));
-        });
+        .receive(
+            [&](const statuses_ptr& slots) {
+              auto data = nlohmann::ordered_json::array();
+              for (const auto& s : *slots)
+                data.push_back({{"slot", s.slot.value},
+                                {"state", s.state},
+                                {"position", s.position.value},
+                                {"end", s.end.value},
+                                {"lag", s.end.value - s.position.value},
+                                {"batches_in_flight", s.batches_in_flight},
+                                {"tenants_awake", s.tenants_awake}});
+              answer(response::json(200, nlohmann::ordered_json{{"data", data}}.dump()));
+            },
+            [&](const caf::error& e) {
+              answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(e), ""}));
+            });
   };
   return r;
 }
@@ -91,14 +91,13 @@ route slots_route(const route_parts& p) {
 
 route_lists make_routes(const route_parts& p) {
   route_lists out;
-  out.gateway = http::ingest_routes([agent = p.agent](ingest_ptr request) {
-    caf::anon_send(agent, ingest_atom_v, std::move(request));
-  });
+  out.gateway = http::ingest_routes(
+      [agent = p.agent](ingest_ptr request) { caf::anon_send(agent, ingest_atom_v, std::move(request)); });
   for (auto& r : http::health_routes(p.ready))
     out.gateway.push_back(std::move(r));
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
-    p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });
+      p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });
   const http::tenant_defaults defaults{p.conf.limits_rate, p.conf.limits_burst, static_cast<int>(p.conf.log_slots)};
   out.admin = http::tenant_routes(admin_stores, defaults, system_random(), system_clock(),
                                   [gate = p.gate](const std::string& key) { gate->forget(key); });

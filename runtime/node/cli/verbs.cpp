@@ -1,0 +1,40 @@
+#include "node/cli/verbs.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fmt/format.h>
+
+namespace pulse::cli {
+
+void fail(const error& e) {
+  fmt::print(stderr, "error: {}\n", e.detail);
+  throw CLI::RuntimeError(1);
+}
+
+void add_common(CLI::App& command, common_options& options) {
+  command.add_option("--data-dir", options.data_dir, "the node's data directory (PULSE_DATA_DIR)");
+  command.add_flag("--json", options.as_json, "one JSON document on standard output");
+}
+
+json ask(const common_options& options, const std::string& method, const std::string& path, const json& body) {
+  const auto node = client::for_data_dir(options.data_dir);
+  if (!node)
+    fail(node.err());
+  auto answer = node->call(method, path, body);
+  if (!answer)
+    fail(answer.err());
+  return *answer;
+}
+
+std::string tenant_number(const common_options& options, const std::string& id_or_name) {
+  return ask(options, "GET", "/admin/v1/tenants/" + id_or_name).value("id", "");
+}
+
+void show(const common_options& options, const json& document, const std::function<void()>& text) {
+  if (options.as_json)
+    fmt::print("{}\n", document.dump());
+  else
+    text();
+}
+
+} // namespace pulse::cli

@@ -1,0 +1,41 @@
+// The verbs of `pulse`, a group each. Each adds its commands below the program; their callbacks end in
+// CLI::RuntimeError(1) when the work fails. Wrong use is CLI11's own ParseError, which ends in 2.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "node/cli/client.hpp"
+
+namespace CLI {
+class App;
+} // namespace CLI
+
+namespace pulse::cli {
+
+/// Options that every verb knows.
+struct common_options {
+  std::string data_dir = default_data_dir();
+  bool as_json = false;
+};
+
+/// Prints the error with what to do to standard error and ends the verb with 1.
+[[noreturn]] void fail(const error& e);
+
+/// Adds --data-dir and --json; call it for each leaf command.
+void add_common(CLI::App& command, common_options& options);
+
+/// Asks the node; ends the verb when it cannot.
+json ask(const common_options& options, const std::string& method, const std::string& path, const json& body = nullptr);
+
+/// A tenant's number for its number or name.
+std::string tenant_number(const common_options& options, const std::string& id_or_name);
+
+/// Prints `document` with --json, else what `text` prints.
+void show(const common_options& options, const json& document, const std::function<void()>& text);
+
+void add_serve_verbs(CLI::App& program);
+void add_tenant_verbs(CLI::App& program);
+void add_event_verbs(CLI::App& program);
+
+} // namespace pulse::cli

@@ -1,0 +1,30 @@
+// `pulse`: one program, its verbs below runtime/node/cli.
+#include <CLI/CLI.hpp>
+
+#include "actors/interfaces.hpp"
+#include "node/cli/model_verbs.hpp"
+#include "node/cli/verbs.hpp"
+
+int main(int argc, char** argv) {
+  caf::core::init_global_meta_objects();
+  caf::init_global_meta_objects<caf::id_block::pulse, caf::id_block::pulse_handles>();
+  CLI::App program("PulseEcom: takes shops' events, scores them, counts them, and tells what is out of the ordinary.",
+                   "pulse");
+  program.require_subcommand(1);
+  program.footer("start here: scripts/run");
+  pulse::cli::add_serve_verbs(program);
+  pulse::cli::add_tenant_verbs(program);
+  pulse::cli::add_event_verbs(program);
+  auto* model = program.add_subcommand("model", "models: fit and score without a server");
+  model->require_subcommand(1);
+  pulse::add_model_verbs(*model);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::RuntimeError& e) {
+    return e.get_exit_code();
+  } catch (const CLI::ParseError& e) {
+    // 0 for --help; everything else is wrong use.
+    return program.exit(e) == 0 ? 0 : 2;
+  }
+  return 0;
+}
