@@ -11,6 +11,11 @@ namespace pulse::detection {
 
 namespace {
 
+/// Share of splits of the guided rules whose threshold is by chance all the same: trees that only follow the gain are
+/// too much alike.
+constexpr double pooled_chance = 0.3;
+constexpr double full_chance = 0.5;
+
 struct split {
   std::uint16_t column = 0;
   float threshold = 0;
@@ -98,20 +103,17 @@ private:
   }
 
   std::optional<split> choose(std::size_t begin, std::size_t end) {
-    const auto column = rule_ == split_rule::kurtosis ? column_by_kurtosis(begin, end) : column_by_chance(begin, end);
+    const auto heavy = rule_ == split_rule::kurtosis || rule_ == split_rule::pooled_gain;
+    const auto column = heavy ? column_by_kurtosis(begin, end) : column_by_chance(begin, end);
     if (!column)
       return std::nullopt;
-    switch (rule_) {
-      case split_rule::plain:
-      case split_rule::kurtosis: {
-        const auto [low, high] = limits(begin, end, *column);
-        const auto t = floor_to_float(low + random_.uniform() * (static_cast<double>(high) - low));
-        return split{*column, t >= high ? low : std::max(t, low)};
-      }
-      case split_rule::pooled_gain: return by_pooled_gain(begin, end, *column);
-      case split_rule::full_gain: return by_full_gain(begin, end, *column);
-    }
-    return std::nullopt;
+    if (rule_ == split_rule::pooled_gain && random_.uniform() >= pooled_chance)
+      return by_pooled_gain(begin, end, *column);
+    if (rule_ == split_rule::full_gain && random_.uniform() >= full_chance)
+      return by_full_gain(begin, end, *column);
+    const auto [low, high] = limits(begin, end, *column);
+    const auto t = floor_to_float(low + random_.uniform() * (static_cast<double>(high) - low));
+    return split{*column, t >= high ? low : std::max(t, low)};
   }
 
   std::pair<float, float> limits(std::size_t begin, std::size_t end, std::size_t column) const {

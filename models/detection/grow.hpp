@@ -14,10 +14,11 @@ namespace pulse::detection {
 enum class split_rule : std::uint8_t {
   /// Column and threshold by chance (Liu, Ting, Zhou 2008), as scikit-learn does.
   plain = 0,
-  /// Column by chance, threshold where the pooled standard deviation of the column falls most: the "fair cut" of
-  /// Cortes, "Isolation forests: looking beyond tree depth" (2021).
+  /// Column drawn by kurtosis, most thresholds where the pooled standard deviation of the column falls most: the "fair
+  /// cut" of Cortes, "Isolation forests: looking beyond tree depth" (2021).
   pooled_gain = 1,
-  /// Column by chance, threshold where the variance of all columns together falls most (Cortes 2021, "Revisiting
+  /// Column by chance, half of the thresholds where the variance of all columns together falls most (Cortes 2021,
+  /// "Revisiting
   /// randomized choices in isolation forests").
   full_gain = 2,
   /// Column drawn with its kurtosis in the node as weight, threshold by chance (Cortes 2021, ibid.).

@@ -9,7 +9,7 @@ namespace pulse::detection {
 namespace {
 
 /// Share of training rows that may lie outside in any column, on each side.
-constexpr double outside_share = 0.002;
+constexpr double outside_share = 0.0005;
 
 /// Differences of such numbers stay finite.
 double bounded(double x) {
@@ -23,6 +23,21 @@ double quantile(std::span<const double> sorted, double p) {
   if (i + 1 >= sorted.size())
     return sorted.back();
   return std::lerp(sorted[i], sorted[i + 1], at - static_cast<double>(i));
+}
+
+/// Standard deviation of the values after moving those outside to the nearer limit.
+double deviation_within(std::span<const double> values, double low, double high) {
+  // Scaled to the limits first: squares of large numbers overflow.
+  const auto width = high - low;
+  if (!(width > 0))
+    return 0;
+  double sum = 0, squares = 0;
+  for (auto x : values) {
+    const auto u = (std::clamp(x, low, high) - low) / width;
+    sum += u, squares += u * u;
+  }
+  const auto n = static_cast<double>(values.size());
+  return width * std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n)));
 }
 
 } // namespace
@@ -41,8 +56,10 @@ column_range fit_range(std::vector<double> values, std::size_t columns) {
   // At least the outermost value on each side is left out; of a few values there are none to spare.
   const auto spared = static_cast<double>(n) * outside_share / static_cast<double>(columns);
   const auto k = std::min(static_cast<std::size_t>(std::ceil(spared)), (n - 1) / 4);
-  column_range out{q(0.5), values[k], values[n - 1 - k], q(0.9) - q(0.1)};
-  for (auto spread : {q(0.99) - q(0.01), values.back() - values.front(), std::max(1.0, std::abs(out.typical))})
+  column_range out{q(0.5), values[k], values[n - 1 - k], 0};
+  // Most of a column may be one value: then its rare others say how far is far.
+  out.scale = std::max(q(0.9) - q(0.1), 2 * deviation_within(values, out.low, out.high));
+  for (auto spread : {values.back() - values.front(), std::max(1.0, std::abs(out.typical))})
     if (!(out.scale > 0))
       out.scale = spread;
   return out;

@@ -13,12 +13,13 @@ struct column_range {
   /// Inside [low, high] the distance is 0.
   double low = 0;
   double high = 0;
-  /// What the distance is measured in: p90 - p10, or the next wider spread that is not 0.
+  /// What the distance is measured in: p90 - p10 or two deviations within the limits, whichever is more; the whole
+  /// width where both are 0.
   double scale = 1;
 };
 
-/// Limits are order statistics: on each side the outermost ceil(0.002 n / columns) values are taken for dirt, so that
-/// over all columns together about one row in 250 lies outside. NaN and infinities are left out; a column without a
+/// Limits are order statistics: on each side the outermost ceil(0.0005 n / columns) values are taken for dirt, so that
+/// over all columns together about one row in 1,000 lies outside. NaN and infinities are left out; a column without a
 /// finite value is never out of range.
 column_range fit_range(std::vector<double> values, std::size_t columns);
 

@@ -1,0 +1,260 @@
+// See entity.hpp.
+#include "models/features/entity.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/encoding.hpp"
+
+namespace pulse::features {
+
+namespace {
+
+constexpr std::uint32_t customer_fades_at = 1'000;
+constexpr std::uint32_t population_fades_at = 200'000;
+
+std::uint64_t hash64(std::initializer_list<std::string_view> parts) {
+  const auto h = hash_parts(parts);
+  std::uint64_t out = 0;
+  std::memcpy(&out, h.data(), sizeof out);
+  // 0 means unknown.
+  return out == 0 ? 1 : out;
+}
+
+std::uint64_t hash_unless_empty(std::string_view kind, std::string_view text) {
+  return text.empty() ? 0 : hash64({kind, text});
+}
+
+std::int64_t ten_thousandths(const money& m) {
+  auto out = m.minor;
+  for (auto digits = minor_digits(m.unit); digits < 4; ++digits)
+    if (__builtin_mul_overflow(out, std::int64_t{10}, &out))
+      return m.minor < 0 ? INT64_MIN / 1024 : INT64_MAX / 1024;
+  // A thousand of these still add up without overflow.
+  return std::clamp(out, INT64_MIN / 1024, INT64_MAX / 1024);
+}
+
+} // namespace
+
+std::span<const window_entry> event_window::last(std::int64_t width_ms, time_ms t) const {
+  const auto by_time = [](std::int64_t at, const window_entry& e) {
+    return at < e.at.value;
+  };
+  const auto begin = std::upper_bound(entries_.begin(), entries_.end(), t.value - width_ms, by_time);
+  const auto end = std::upper_bound(begin, entries_.end(), t.value, by_time);
+  return {begin, end};
+}
+
+std::optional<time_ms> event_window::before(time_ms t) const {
+  const auto by_time = [](time_ms at, const window_entry& e) {
+    return at < e.at;
+  };
+  const auto after = std::upper_bound(entries_.begin(), entries_.end(), t, by_time);
+  if (after != entries_.begin())
+    return std::prev(after)->at;
+  if (left_ && *left_ <= t)
+    return left_;
+  return std::nullopt;
+}
+
+void event_window::add(const window_entry& e) {
+  entries_.insert(std::upper_bound(entries_.begin(), entries_.end(), e), e);
+  const auto oldest = newest().value - day_ms - lateness_max_ms;
+  std::size_t gone = entries_.size() > window_entries_max ? entries_.size() - window_entries_max : 0;
+  while (entries_[gone].at.value <= oldest)
+    ++gone;
+  if (gone == 0)
+    return;
+  left_ = std::max(left_.value_or(entries_[gone - 1].at), entries_[gone - 1].at);
+  entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(gone));
+}
+
+void event_window::write(binary::writer& out) const {
+  out.put_varint(entries_.size());
+  for (const auto& e : entries_) {
+    out.put(e.at.value);
+    out.put(e.amount);
+    out.put(e.party);
+  }
+  out.put(static_cast<std::uint8_t>(left_.has_value()));
+  if (left_)
+    out.put(left_->value);
+}
+
+bool event_window::read(binary::reader& in) {
+  entries_.resize(in.get_count(24));
+  for (auto& e : entries_) {
+    e.at = time_ms{in.get<std::int64_t>()};
+    e.amount = in.get<std::int64_t>();
+    e.party = in.get<std::uint64_t>();
+  }
+  left_.reset();
+  if (in.get<std::uint8_t>() != 0)
+    left_ = time_ms{in.get<std::int64_t>()};
+  return in.ok() && entries_.size() <= window_entries_max && std::is_sorted(entries_.begin(), entries_.end());
+}
+
+void amount_stats::add(double log_amount, std::uint32_t fade_at) {
+  sum += std::llround(log_amount * 1e6);
+  squares += std::llround(log_amount * log_amount * 1e6);
+  if (++n >= fade_at)
+    n /= 2, sum /= 2, squares /= 2;
+}
+
+double amount_stats::mean() const {
+  return n == 0 ? 0 : static_cast<double>(sum) / 1e6 / n;
+}
+
+double amount_stats::variance() const {
+  if (n < 2)
+    return 0;
+  const auto m = mean();
+  return std::max(0.0, (static_cast<double>(squares) / 1e6 - n * m * m) / (n - 1));
+}
+
+void amount_stats::write(binary::writer& out) const {
+  out.put(n);
+  out.put(sum);
+  out.put(squares);
+}
+
+void amount_stats::read(binary::reader& in) {
+  n = in.get<std::uint32_t>();
+  sum = in.get<std::int64_t>();
+  squares = in.get<std::int64_t>();
+}
+
+void hour_counts::add(int hour, std::uint32_t fade_at) {
+  ++count[static_cast<std::size_t>(hour)];
+  if (++total < fade_at)
+    return;
+  total = 0;
+  for (auto& c : count)
+    total += c /= 2;
+}
+
+void hour_counts::write(binary::writer& out) const {
+  for (auto c : count)
+    out.put_varint(c);
+}
+
+bool hour_counts::read(binary::reader& in) {
+  total = 0;
+  for (auto& c : count)
+    total += c = static_cast<std::uint32_t>(in.get_varint());
+  return in.ok();
+}
+
+bool recent_set::contains(std::uint64_t hash) const {
+  return std::find(items_.begin(), items_.end(), hash) != items_.end();
+}
+
+void recent_set::add(std::uint64_t hash) {
+  std::erase(items_, hash);
+  if (items_.size() == size_max)
+    items_.erase(items_.begin());
+  items_.push_back(hash);
+}
+
+void recent_set::write(binary::writer& out) const {
+  out.put(static_cast<std::uint8_t>(items_.size()));
+  for (auto hash : items_)
+    out.put(hash);
+}
+
+bool recent_set::read(binary::reader& in) {
+  const auto n = in.get<std::uint8_t>();
+  if (n > size_max)
+    return false;
+  items_.resize(n);
+  for (auto& hash : items_)
+    hash = in.get<std::uint64_t>();
+  return in.ok();
+}
+
+facts facts_of(const event& e) {
+  facts out;
+  out.at = e.occurred_at;
+  const auto in_day = ((e.occurred_at.value % day_ms) + day_ms) % day_ms;
+  out.hour = static_cast<int>(in_day / hour_ms);
+  if (e.amount) {
+    out.amount = ten_thousandths(*e.amount);
+    const auto units = static_cast<double>(out.amount) / 1e4;
+    out.log_amount = std::copysign(std::log1p(std::abs(units)), units);
+  }
+  out.party = !e.customer.empty() ? hash64({"customer", e.customer}) : hash_unless_empty("anonymous", e.anonymous_id);
+  out.country = hash_unless_empty("country", e.country);
+  if (!e.device.empty() || !e.browser.empty() || !e.os.empty())
+    out.device = hash64({"device", e.device, e.browser, e.os});
+  out.ip = hash_unless_empty("ip", e.ip);
+  return out;
+}
+
+void profile::update(const facts& f) {
+  if (window.too_late(f.at))
+    return;
+  first_seen = window.empty() ? f.at : std::min(first_seen, f.at);
+  window.add({f.at, f.amount, 0});
+  if (f.log_amount)
+    amounts.add(*f.log_amount, customer_fades_at);
+  hours.add(f.hour, customer_fades_at);
+  if (f.country != 0)
+    countries.add(f.country);
+  if (f.device != 0)
+    devices.add(f.device);
+  if (f.ip != 0)
+    addresses.add(f.ip);
+}
+
+void profile::write(binary::writer& out) const {
+  window.write(out);
+  amounts.write(out);
+  hours.write(out);
+  for (const auto* set : {&countries, &devices, &addresses})
+    set->write(out);
+  out.put(first_seen.value);
+}
+
+bool profile::read(binary::reader& in) {
+  if (!window.read(in))
+    return false;
+  amounts.read(in);
+  if (!hours.read(in))
+    return false;
+  for (auto* set : {&countries, &devices, &addresses})
+    if (!set->read(in))
+      return false;
+  first_seen = time_ms{in.get<std::int64_t>()};
+  return in.ok();
+}
+
+void address::update(const facts& f) {
+  if (!window.too_late(f.at))
+    window.add({f.at, f.amount, f.party});
+}
+
+void address::write(binary::writer& out) const {
+  window.write(out);
+}
+
+bool address::read(binary::reader& in) {
+  return window.read(in);
+}
+
+void population::update(const facts& f) {
+  if (f.log_amount)
+    amounts.add(*f.log_amount, population_fades_at);
+  hours.add(f.hour, population_fades_at);
+}
+
+void population::write(binary::writer& out) const {
+  amounts.write(out);
+  hours.write(out);
+}
+
+bool population::read(binary::reader& in) {
+  amounts.read(in);
+  return hours.read(in);
+}
+
+} // namespace pulse::features

@@ -1,0 +1,52 @@
+// The numbers a detector sees of an event: what it is, against what its customer, its address and its tenant did
+// before, in event time. Fixed names in a fixed order; a model that was fitted on others is refused.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/features/entity.hpp"
+
+namespace pulse::features {
+
+/// All in one order:
+/// - amount: sign * ln(1 + |amount|), units of the currency.
+/// - amount_vs_customer, amount_vs_tenant: deviations of `amount` from the customer's usual one (shrunk to the tenant's
+///   with the weight of three events), and from the tenant's usual one for events of this name.
+/// - items: ln(1 + quantity over all lines).
+/// - customer_events_1h/24h, ip_events_1h: ln(1 + events in (t - width, t], this one included).
+/// - customer_amount_1h/24h: signed ln(1 + amount) over the same windows.
+/// - seconds_since_last: ln(1 + seconds) since the customer's latest event not after this one.
+/// - customer_age: ln(1 + seconds) since the customer was first seen.
+/// - new_country, new_device, new_ip: 1 when the customer had others and never (in the last eight) this one, else 0.
+/// - hour_share: share of the customer's events in this hour of day (UTC), shrunk to the tenant's with the weight of
+/// ten.
+/// - ip_customers_24h: ln(1 + different customers from this address in 24 h).
+/// Missing (NaN) where the event or the history does not carry it.
+const std::vector<std::string>& names();
+
+inline constexpr std::size_t count = 16;
+
+/// float32, as it is stored: a score is recomputed from what was stored, bit for bit.
+using row = std::array<float, count>;
+
+/// What was known before the event; null where there is nothing.
+struct history {
+  const profile* customer = nullptr;
+  const address* ip = nullptr;
+  /// Of all events, and of those with this event's name.
+  const population* tenant = nullptr;
+  const population* same_name = nullptr;
+};
+
+row compute(const event& e, const facts& f, const history& before);
+
+/// A feature's value as people read it: logarithms undone.
+double natural(std::size_t feature, double value);
+
+/// `customer events in 1 h: 12 (usually 1)`: from the stored feature and the model's typical value alone.
+std::string describe(std::size_t feature, double value, double typical);
+
+} // namespace pulse::features

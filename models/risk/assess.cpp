@@ -1,0 +1,102 @@
+// See assess.hpp.
+#include "models/risk/assess.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace pulse::scoring {
+
+namespace {
+
+constexpr double steps = 8;
+
+struct share {
+  risk_part part;
+  double amount = 0;
+};
+
+/// Everything that raised the score, the largest first.
+std::vector<share> raising(const detection::model& model, std::span<const double> row) {
+  std::vector<share> out;
+  const auto add = [&](const char* source, const detection::contribution& c, double amount) {
+    if (!(amount > 0))
+      return;
+    share s{{source, model.features()[c.feature], 0, features::describe(c.feature, c.value, c.typical), {}, {}},
+            amount};
+    if (*source == 'r')
+      s.part.detail += ", outside the usual range";
+    if (!std::isnan(c.value))
+      s.part.value = features::natural(c.feature, c.value);
+    s.part.typical = features::natural(c.feature, c.typical);
+    out.push_back(std::move(s));
+  };
+  for (const auto& c : model.explain(row)) {
+    add("model", c, c.model);
+    add("range", c, c.range);
+  }
+  std::stable_sort(out.begin(), out.end(), [](const share& a, const share& b) { return a.amount > b.amount; });
+  return out;
+}
+
+/// Hands the score out in whole steps by amount; what is left over, and all that got no step, is one last part.
+std::vector<risk_part> hand_out(std::vector<share> shares, double score, std::size_t parts_max) {
+  double sum = 0;
+  for (const auto& s : shares)
+    sum += s.amount;
+  auto left = score;
+  std::vector<risk_part> out;
+  for (auto& s : shares) {
+    if (out.size() == parts_max)
+      break;
+    s.part.points = std::floor(score * steps * (s.amount / sum)) / steps;
+    if (s.part.points <= 0 || s.part.points > left)
+      break;
+    left -= s.part.points;
+    out.push_back(std::move(s.part));
+  }
+  if (left > 0)
+    out.push_back({"model", "other", left, "all other features together", {}, {}});
+  return out;
+}
+
+const char* level_of(double score, const risk_policy& p) {
+  return score >= p.critical ? "critical" : score >= p.high ? "high" : score >= p.medium ? "medium" : "low";
+}
+
+const char* outcome_of(double score, const risk_policy& p) {
+  return score >= p.decline ? "decline" : score >= p.review ? "review" : "approve";
+}
+
+} // namespace
+
+double score_of_tail(double tail) {
+  const auto l = -std::log10(std::clamp(tail, 1e-12, 1.0));
+  const auto cube = l * l * l;
+  return std::round(100 * cube / (cube + 3) * steps) / steps;
+}
+
+pulse::risk assess(const features::row& row, const detection::model* model, bool pooled, const risk_policy& policy) {
+  pulse::risk out;
+  if (model == nullptr) {
+    out.level = level_of(0, policy);
+    out.outcome = outcome_of(0, policy);
+    out.degraded = true;
+    out.parts.push_back({"model", "no_model", 0, "no model yet: the event was not scored", {}, {}});
+    return out;
+  }
+  const std::vector<double> wide(row.begin(), row.end());
+  const auto scored = model->score(wide);
+  out.score = score_of_tail(scored.tail);
+  out.level = level_of(out.score, policy);
+  out.outcome = outcome_of(out.score, policy);
+  out.anomaly = scored.raw;
+  out.model = model->id();
+  // Most events are ordinary, and reasons cost more than the score.
+  if (out.score > 0)
+    out.parts = hand_out(raising(*model, wide), out.score, policy.parts_max);
+  if (pooled)
+    out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
+  return out;
+}
+
+} // namespace pulse::scoring

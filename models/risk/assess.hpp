@@ -1,0 +1,30 @@
+// From features to a risk with its reasons: score 0 to 100, level, outcome, and parts whose points add up to the score
+// exactly. A pure function of the stored features and the model, so an old score can be recomputed bit for bit.
+#pragma once
+
+#include "models/detection/model.hpp"
+#include "models/event/event.hpp"
+#include "models/features/features.hpp"
+
+namespace pulse::scoring {
+
+/// Limits on the score; a tenant may have its own.
+struct risk_policy {
+  double medium = 50;
+  double high = 75;
+  double critical = 90;
+  double review = 75;
+  double decline = 95;
+  /// Parts besides the one that holds the rest.
+  std::size_t parts_max = 6;
+};
+
+/// 100 L^3 / (L^3 + 3) with L = -log10(tail), in eighths: one event in 10 has 25 or more, one in 100 has 72.75, one in
+/// 1,000 has 90, one in 10,000 has 95.5.
+double score_of_tail(double tail);
+
+/// Points are eighths, which add up without rounding in binary and in decimal. Without a model the risk is degraded:
+/// score 0, outcome approve, one part that says so. `pooled` adds a part of 0 points that says whose model it was.
+pulse::risk assess(const features::row& row, const detection::model* model, bool pooled, const risk_policy& policy);
+
+} // namespace pulse::scoring

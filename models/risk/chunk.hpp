@@ -1,0 +1,97 @@
+// A sixteenth of a tenant's scoring state: the entities and message ids whose hash falls here, within limits. A pure
+// fold over the log: the same events in the same order give the same bytes.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <unordered_map>
+
+#include "base/encoding.hpp"
+#include "base/ids.hpp"
+#include "models/features/entity.hpp"
+
+namespace pulse::scoring {
+
+using key = std::array<std::uint8_t, 16>;
+
+struct key_hash {
+  std::size_t operator()(const key& k) const noexcept {
+    std::size_t out = 0;
+    std::memcpy(&out, k.data(), sizeof out);
+    return out;
+  }
+};
+
+/// Of one chunk. What is over the limit loses the eighth that was updated longest ago (by log offset). Changing a
+/// limit changes scores from there on, so a running tenant's limits stay.
+struct chunk_limits {
+  std::size_t profiles = 4'096;
+  std::size_t addresses = 2'048;
+  std::size_t populations = 64;
+  /// Remembered events over all profiles, and over all addresses.
+  std::size_t window_entries = 65'536;
+  /// 16 chunks of this size hold the tenant's last 100,000 ids for certain (hashes spread them evenly).
+  std::size_t message_ids = 8'192;
+};
+
+/// Entities of one kind.
+template <class State>
+class entity_map {
+public:
+  const State* find(const key& k) const;
+  void update(const key& k, const features::facts& f, log_offset at, std::size_t size_max, std::size_t entries_max);
+  void write(binary::writer& out) const;
+  bool read(binary::reader& in);
+
+  std::size_t size() const {
+    return entities_.size();
+  }
+
+private:
+  struct kept {
+    State state;
+    log_offset updated;
+  };
+
+  void evict(std::size_t size_max, std::size_t entries_max);
+
+  std::unordered_map<key, kept, key_hash> entities_;
+  /// Window entries over all entities.
+  std::size_t entries_ = 0;
+};
+
+/// Message ids received in the last 24 hours, each with the offset it was first seen at.
+class recent_ids {
+public:
+  /// True when the id was seen at a lower offset and not more than 24 h (by time of receipt) before.
+  bool seen_before(const key& id, log_offset at, time_ms received) const;
+  void add(const key& id, log_offset at, time_ms received, std::size_t size_max);
+  void write(binary::writer& out) const;
+  bool read(binary::reader& in);
+
+private:
+  struct entry {
+    key id;
+    log_offset at;
+    time_ms received;
+  };
+
+  void forget_first();
+
+  /// In order of the log.
+  std::deque<entry> order_;
+  std::unordered_map<key, std::pair<log_offset, time_ms>, key_hash> known_;
+};
+
+struct chunk {
+  entity_map<features::profile> profiles;
+  entity_map<features::address> addresses;
+  entity_map<features::population> populations;
+  recent_ids ids;
+  bool dirty = false;
+
+  void write(binary::writer& out) const;
+  bool read(binary::reader& in);
+};
+
+} // namespace pulse::scoring

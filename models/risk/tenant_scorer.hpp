@@ -1,0 +1,87 @@
+// Scores the events of one tenant: history in event time, features, detector, risk. One per tenant, owned by its
+// scoring actor; no I/O, no clock. Its state is a fold over the log and nothing else: loading the chunk images and
+// replaying what is above them gives the state of a straight run, bit for bit.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "models/risk/assess.hpp"
+#include "models/risk/chunk.hpp"
+
+namespace pulse::scoring {
+
+inline constexpr int chunk_count = 16;
+
+struct chunk_image {
+  int chunk = 0;
+  /// The state after this offset.
+  log_offset as_of;
+  /// Versioned, with a checksum; equal states at equal offsets give equal bytes.
+  std::string bytes;
+};
+
+struct scorer_options {
+  chunk_limits limits;
+  risk_policy policy;
+};
+
+class tenant_scorer {
+public:
+  explicit tenant_scorer(scorer_options options = {});
+
+  /// Null: events are passed through as degraded. `pooled`: the model is not the tenant's own. Errors: `invalid` when
+  /// the model was fitted on other features than features::names(); the old one stays.
+  result<void> set_model(std::shared_ptr<const detection::model> model, bool pooled);
+
+  void set_policy(const risk_policy& policy);
+
+  /// Sets and returns e.duplicate: the message id was in the window of recent ids at a lower offset. Remembers the id.
+  /// False for events without a message id and for test events, which are not remembered either. Called once for each
+  /// event in order, before score or replay.
+  bool seen_before(event& e, log_offset at);
+
+  /// Fills e.risk and returns the features it was made from. Moves the state unless the event is a test or a
+  /// duplicate. Offsets rise from call to call.
+  features::row score(event& e, log_offset at);
+
+  /// Moves the state as score does, and computes nothing else.
+  void replay(const event& e, log_offset at);
+
+  /// Features as score would compute them now.
+  features::row feature_row(const event& e) const;
+
+  /// Takes a chunk's image; before the first event. Errors: `corrupt` with the reason.
+  result<void> load(const chunk_image& image);
+
+  /// Events up to this offset are in the state already and are not folded again; -1 at the start. It is the highest
+  /// `as_of` of all loaded images: a chunk that is missing there, or older, had not changed since, because all dirty
+  /// chunks are imaged together. So a replay may start right above it.
+  log_offset folded_to() const {
+    return folded_to_;
+  }
+
+  /// Images of all chunks that changed since the last call, all as of the same offset, which has to be that of the
+  /// last event. They belong into one transaction.
+  std::vector<chunk_image> take_dirty_images(log_offset as_of);
+
+  /// Events that moved the state since the last images.
+  std::size_t events_since_images() const {
+    return events_since_images_;
+  }
+
+private:
+  void fold(const event& e, log_offset at);
+  chunk& chunk_of(const key& k);
+  const chunk& chunk_of(const key& k) const;
+
+  scorer_options options_;
+  std::shared_ptr<const detection::model> model_;
+  bool pooled_ = false;
+  std::array<chunk, chunk_count> chunks_;
+  log_offset folded_to_{-1};
+  std::size_t events_since_images_ = 0;
+};
+
+} // namespace pulse::scoring

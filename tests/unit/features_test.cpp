@@ -1,0 +1,167 @@
+// Features in event time: windows equal a brute-force oracle under disorder, and what is late, new or unknown is said.
+#include <algorithm>
+#include <cmath>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "models/detection/random.hpp"
+#include "models/risk/tenant_scorer.hpp"
+
+using namespace pulse;
+using pulse::detection::random_stream;
+using pulse::scoring::tenant_scorer;
+
+namespace {
+
+constexpr std::int64_t start = 1'700'000'000'000;
+
+std::size_t index_of(const char* name) {
+  const auto& all = features::names();
+  return static_cast<std::size_t>(std::find(all.begin(), all.end(), name) - all.begin());
+}
+
+event order(const std::string& customer, std::int64_t at, std::int64_t cents, const std::string& ip = "") {
+  event e;
+  e.type = "track";
+  e.name = "Order Completed";
+  e.customer = customer;
+  e.occurred_at = e.received_at = time_ms{at};
+  e.amount = money{cents, *parse_currency("EUR")};
+  e.ip = ip;
+  return e;
+}
+
+/// The definition, without any cleverness: all events that came before in the log.
+struct oracle {
+  std::vector<event> seen;
+
+  /// Events of the entity in (t - width, t], this one included, their amount and the number of customers.
+  struct sums {
+    double events = 1, amount = 0;
+    std::vector<std::string> customers;
+  };
+
+  std::optional<sums> window(const event& e, std::int64_t width, auto same) const {
+    sums out;
+    out.amount = static_cast<double>(e.amount->minor) / 100;
+    out.customers = {e.customer};
+    std::vector<event> kept;
+    std::int64_t newest = INT64_MIN;
+    for (const auto& s : seen) {
+      if (!same(s))
+        continue;
+      // An event more than 24 h behind its entity is not taken in.
+      if (newest != INT64_MIN && s.occurred_at.value < newest - day_ms)
+        continue;
+      newest = std::max(newest, s.occurred_at.value);
+      kept.push_back(s);
+    }
+    if (newest != INT64_MIN && e.occurred_at.value < newest - day_ms)
+      return std::nullopt;
+    for (const auto& s : kept)
+      if (s.occurred_at.value > e.occurred_at.value - width && s.occurred_at <= e.occurred_at) {
+        out.events += 1;
+        out.amount += static_cast<double>(s.amount->minor) / 100;
+        out.customers.push_back(s.customer);
+      }
+    std::sort(out.customers.begin(), out.customers.end());
+    out.customers.erase(std::unique(out.customers.begin(), out.customers.end()), out.customers.end());
+    return out;
+  }
+};
+
+bool near(float feature, double expected) {
+  return std::abs(feature - expected) <= 1e-6 * std::max(1.0, std::abs(expected));
+}
+
+} // namespace
+
+TEST_CASE("windows equal a brute-force oracle when events come in disorder", "[features][f:4.8]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    random_stream random(seed, 0);
+    tenant_scorer scorer;
+    oracle o;
+    for (int i = 0; i < 300; ++i) {
+      // Time goes on by about ten minutes an event; each comes up to 30 h late.
+      const auto late = random.uniform() < 0.5 ? 0 : static_cast<std::int64_t>(random.below(30 * 3600)) * 1000;
+      auto e = order("c" + std::to_string(random.below(3)), start + i * 600'000 - late, random.below(100'000),
+                     "10.0.0." + std::to_string(random.below(2)));
+      const auto row = scorer.score(e, log_offset{i});
+      const auto same_customer = [&](const event& s) {
+        return s.customer == e.customer;
+      };
+      const auto hour = o.window(e, hour_ms, same_customer), day = o.window(e, day_ms, same_customer);
+      REQUIRE(hour.has_value() == !std::isnan(row[index_of("customer_events_1h")]));
+      if (hour) {
+        CHECK(near(row[index_of("customer_events_1h")], std::log1p(hour->events)));
+        CHECK(near(row[index_of("customer_events_24h")], std::log1p(day->events)));
+        CHECK(near(row[index_of("customer_amount_1h")], std::log1p(hour->amount)));
+        CHECK(near(row[index_of("customer_amount_24h")], std::log1p(day->amount)));
+      }
+      const auto same_ip = [&](const event& s) {
+        return s.ip == e.ip;
+      };
+      const auto ip_hour = o.window(e, hour_ms, same_ip), ip_day = o.window(e, day_ms, same_ip);
+      REQUIRE(ip_hour.has_value() == !std::isnan(row[index_of("ip_events_1h")]));
+      if (ip_hour) {
+        CHECK(near(row[index_of("ip_events_1h")], std::log1p(ip_hour->events)));
+        CHECK(near(row[index_of("ip_customers_24h")], std::log1p(static_cast<double>(ip_day->customers.size()))));
+      }
+      o.seen.push_back(e);
+    }
+  }
+}
+
+TEST_CASE("the customer's own history makes an amount odd", "[features][f:4.8]") {
+  tenant_scorer scorer;
+  for (int i = 0; i < 400; ++i) {
+    auto e = order("c" + std::to_string(i % 20), start + i * minute_ms, i % 20 == 0 ? 100'000 + i : 2'000 + i);
+    scorer.score(e, log_offset{i});
+  }
+  const auto z = [&](const char* customer) {
+    return scorer.feature_row(order(customer, start + day_ms, 100'000))[index_of("amount_vs_customer")];
+  };
+  CHECK(std::abs(z("c0")) < 2);
+  CHECK(z("c1") > 3);
+  CHECK(z("nobody") > z("c0"));
+}
+
+TEST_CASE("a new country or device is new only to who had another", "[features]") {
+  tenant_scorer scorer;
+  auto e = order("c", start, 100);
+  e.country = "DE";
+  CHECK(scorer.score(e, log_offset{0})[index_of("new_country")] == 0);
+  e.occurred_at.value += 1000;
+  CHECK(scorer.score(e, log_offset{1})[index_of("new_country")] == 0);
+  e.country = "BR";
+  CHECK(scorer.score(e, log_offset{2})[index_of("new_country")] == 1);
+  CHECK(scorer.score(e, log_offset{3})[index_of("new_country")] == 0);
+  e.country.clear();
+  CHECK(std::isnan(scorer.score(e, log_offset{4})[index_of("new_country")]));
+  CHECK(std::isnan(scorer.feature_row(e)[index_of("new_device")]));
+}
+
+TEST_CASE("an event without customer, amount or address has no such features and moves on", "[features]") {
+  tenant_scorer scorer;
+  event e;
+  e.type = e.name = "page";
+  e.occurred_at = time_ms{-5};
+  const auto row = scorer.score(e, log_offset{0});
+  for (auto name : {"amount", "items", "customer_events_1h", "ip_events_1h", "customer_age"})
+    CHECK(std::isnan(row[index_of(name)]));
+  auto extreme = order("c", INT64_MAX / 4, INT64_MAX);
+  extreme.amount->unit = *parse_currency("JPY");
+  extreme.products.push_back({"p", "", "", {1}, {INT64_MIN}});
+  for (int i = 1; i < 2000; ++i)
+    for (auto x : scorer.score(extreme, log_offset{i}))
+      CHECK_FALSE(std::isinf(x));
+}
+
+TEST_CASE("what is described can be recomputed from the stored feature", "[features]") {
+  const auto i = index_of("customer_events_1h");
+  CHECK(features::describe(i, std::log1p(12.0), std::log1p(1.0)) == "customer's events in 1 h: 12 (usually 1)");
+  CHECK(features::describe(index_of("new_country"), 1, 0) == "country new for this customer: yes");
+  CHECK(features::describe(index_of("amount"), std::log1p(1234.5), std::log1p(20.0)) == "amount: 1234.5 (usually 20)");
+  CHECK(features::names().size() == features::count);
+}

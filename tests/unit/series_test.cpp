@@ -1,0 +1,127 @@
+// Metric series: what is found, what is not, and that nothing looks ahead; forecasts whose intervals hold.
+#include <cmath>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "models/detection/random.hpp"
+#include "models/series/detector.hpp"
+#include "models/series/forecast.hpp"
+
+using namespace pulse;
+using namespace pulse::series;
+
+namespace {
+
+constexpr std::int64_t monday = 1'699'833'600'000;
+
+/// Hourly orders with a season of day and week, and noise of a tenth.
+std::vector<point> shop(std::size_t hours, std::uint64_t seed) {
+  detection::random_stream random(seed, 0);
+  std::vector<point> out;
+  for (std::size_t i = 0; i < hours; ++i) {
+    const auto hour = static_cast<double>(i % 24), day = static_cast<double>(i / 24 % 7);
+    const auto usual = (100 + 80 * std::sin((hour - 8) / 24 * 6.2831853)) * (day >= 5 ? 0.6 : 1);
+    double noise = -6;
+    for (int k = 0; k < 12; ++k)
+      noise += random.uniform();
+    const time_ms at{monday + static_cast<std::int64_t>(i) * hour_ms};
+    out.push_back({at, usual * (1 + 0.1 * noise), format_time(at)});
+  }
+  return out;
+}
+
+} // namespace
+
+TEST_CASE("an hour without orders is found, ordinary weeks raise few alarms", "[series][f:5.3]") {
+  int found = 0, false_alarms = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    auto points = shop(24 * 7 * 8, seed);
+    const std::size_t gap = 24 * 7 * 7 + 24 * 2 + 14;
+    points[gap].value = points[gap + 1].value = 0;
+    detector d;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const auto v = d.next(points[i].at, points[i].value);
+      CHECK((v.score >= 0 && v.score <= 1));
+      CHECK(v.lower <= v.expected);
+      CHECK(v.upper >= v.expected);
+      if (i >= gap && i <= gap + 2)
+        found += v.anomaly && (i == gap || found < static_cast<int>(seed));
+      else
+        false_alarms += v.anomaly;
+    }
+  }
+  CHECK(found >= 8);
+  // 80 weeks: not more than one in two.
+  CHECK(false_alarms <= 40);
+}
+
+TEST_CASE("a verdict does not depend on what comes after", "[series][f:5.3]") {
+  const auto points = shop(24 * 30, 3);
+  detector whole, part;
+  std::vector<double> scores;
+  for (const auto& p : points)
+    scores.push_back(whole.next(p.at, p.value).score);
+  for (std::size_t i = 0; i < points.size() / 2; ++i)
+    CHECK(part.next(points[i].at, points[i].value).score == scores[i]);
+}
+
+TEST_CASE("constant, missing, huge and single values are no reason to fail", "[series][f:5.3]") {
+  detector d({.step_ms = minute_ms});
+  const double hard[] = {0, 0, 0, NAN, 1e308, -1e308, INFINITY, -INFINITY, 5, NAN};
+  for (int i = 0; i < 3000; ++i) {
+    const auto v = d.next(time_ms{monday + i * minute_ms}, i % 300 < 10 ? hard[i % 10] : 7);
+    CHECK((v.score >= 0 && v.score <= 1));
+    CHECK_FALSE(std::isnan(v.expected));
+  }
+  detector same;
+  CHECK_FALSE(same.next(time_ms{5}, 1).anomaly);
+  CHECK_FALSE(same.next(time_ms{5}, 2).anomaly);
+}
+
+TEST_CASE("a forecast follows the season and its interval holds what it says", "[series][f:5.10]") {
+  int inside = 0, all = 0;
+  double size = 0, naive = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    const auto points = shop(24 * 7 * 8, seed);
+    const auto cut = points.size() - 48;
+    const std::vector<point> past(points.begin(), points.begin() + static_cast<std::ptrdiff_t>(cut));
+    const auto f = predict(past, 48, 0.9).value();
+    for (std::size_t k = 0; k < 48; ++k, ++all) {
+      CHECK(f.points[k].at == points[cut + k].at);
+      const auto truth = points[cut + k].value;
+      inside += truth >= f.points[k].lower && truth <= f.points[k].upper;
+      size += std::abs(truth - f.points[k].expected);
+      naive += std::abs(truth - points[cut + k - 168].value);
+    }
+  }
+  CHECK(inside >= all * 80 / 100);
+  CHECK(inside <= all * 98 / 100);
+  CHECK(size < 0.9 * naive);
+}
+
+TEST_CASE("a forecast of next to nothing is made or refused with the reason", "[series][f:5.10]") {
+  const std::vector<point> three{{time_ms{0}, 1, ""}, {time_ms{day_ms}, NAN, ""}, {time_ms{2 * day_ms}, 3, ""}};
+  CHECK(predict(three, 2, 0.9).err().code == ec::invalid);
+  auto four = three;
+  four.push_back({time_ms{3 * day_ms}, 5, ""});
+  CHECK(predict(four, 500, 0.9).value().points.size() == 500);
+  CHECK(predict(four, 0, 0.9).err().code == ec::invalid);
+  CHECK(predict(four, 1, 1).err().code == ec::invalid);
+  CHECK_FALSE(predict({}, 1, 0.5).ok());
+}
+
+TEST_CASE("series are read with times in several forms", "[series]") {
+  const auto p = read_points("timestamp,value\n2014-02-14 14:30:00,1.5\n2014-02-14T14:35:00Z,\n2014-02-15,3\n").value();
+  REQUIRE(p.size() == 3);
+  CHECK(p[1].at.value - p[0].at.value == 5 * minute_ms);
+  CHECK(std::isnan(p[1].value));
+  CHECK(format_like(p[0].at, "2014-02-14 14:30:00") == "2014-02-14 14:30:00");
+  CHECK(format_like(p[0].at, "2014-02-14T14:30:00Z") == "2014-02-14T14:30:00Z");
+  CHECK(format_like(p[2].at, "2014-02-15") == "2014-02-15");
+  CHECK(read_points("timestamp,value\nyesterday,1\n").err().detail.starts_with("line 2"));
+  CHECK(read_points("timestamp,value\n2014-02-15,1\n2014-02-14,1\n").err().code == ec::invalid);
+  CHECK(read_points("time,value\n").err().code == ec::malformed);
+  CHECK(parse_duration("5m") == 5 * minute_ms);
+  CHECK_FALSE(parse_duration("5").has_value());
+  CHECK_FALSE(parse_duration("0h").has_value());
+}
