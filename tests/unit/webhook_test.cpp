@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
+#include "models/alert/endpoint_url.hpp"
 #include "models/alert/flag_limit.hpp"
 #include "models/alert/retry.hpp"
 #include "models/alert/webhook.hpp"
@@ -144,4 +145,15 @@ TEST_CASE("what was told before a restart counts", "[alert]") {
   CHECK(s->held == 1);
   CHECK_FALSE(limit.tick(time_ms{62 * minute_ms}).has_value());
   CHECK(limit.admit(time_ms{62 * minute_ms}, 91, false));
+}
+
+TEST_CASE("an endpoint's URL is http or https with a host and no user", "[alert]") {
+  for (auto good : {"https://a.example/hook?x=1", "HTTP://a", "http://127.0.0.1:8090/", "https://[2001:db8::1]/x"})
+    CHECK(check_endpoint_url(good).ok());
+  for (auto bad : {"", "a.example", "ftp://a", "https://", "https:///x", "http://:80/", "https://u:p@a/",
+                   "https://a b/", "https://a/#x", "https://a\\@b/", "https://caf\xc3\xa9/"}) {
+    INFO(bad);
+    CHECK_FALSE(check_endpoint_url(bad).ok());
+  }
+  CHECK_FALSE(check_endpoint_url("https://a/" + std::string(2048, 'x')).ok());
 }
