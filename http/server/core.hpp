@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "http/middleware/pooled_random.hpp"
 #include "http/middleware/router.hpp"
 #include "http/server/connection.hpp"
 #include "http/server/server.hpp"
@@ -70,7 +71,7 @@ struct core : std::enable_shared_from_this<core> {
   server_config config;
   http::router routes;
   std::shared_ptr<key_gate> gate;
-  random_source& random;
+  pooled_random random;
   request_observer observe;
   std::optional<asio::ssl::context> tls;
   asio::ip::tcp::acceptor acceptor{loop};

@@ -75,6 +75,8 @@ private:
   std::optional<response> choose_route();
   std::optional<response> check_head_fields();
   response preflight(const router::match& m) const;
+
+  // Key, body, handler: session_body.cpp.
   void check_key();
   void check_key_text(std::string_view key);
   void on_key(result<principal> who);

@@ -1,9 +1,12 @@
 // The pure parts of the gateway: routes, targets, codings, ids, forwarded addresses, problems.
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <zstd.h>
 
 #include "http/middleware/body_codec.hpp"
+#include "http/middleware/pooled_random.hpp"
+#include "http/middleware/rate.hpp"
 #include "http/middleware/request_context.hpp"
 #include "http/middleware/router.hpp"
 #include "http/middleware/url.hpp"
@@ -144,4 +147,43 @@ TEST_CASE("every answer has its id and trace, an error is a problem, a limit has
   CHECK(answer.headers.find("x-ratelimit-remaining") == "12");
   CHECK(content_type_taken("application/JSON; charset=utf-8", std::vector<std::string>{"application/json"}));
   CHECK_FALSE(content_type_taken("text/html", std::vector<std::string>{"application/json"}));
+}
+
+TEST_CASE("a refused take becomes a 429 with the bucket in its headers", "[http][f:1.4]") {
+  const bucket_limits limits{1000, 5000};
+  token_bucket bucket(limits, time_ms{0});
+  CHECK(bucket.take(5000, time_ms{0}).ok);
+  auto answer = rate_limited(limits, bucket.take(1500, time_ms{0}));
+  finish_response(answer, "/", "id", "00-a");
+  CHECK(answer.status == 429);
+  CHECK(answer.headers.find("Retry-After") == "2");
+  CHECK(answer.headers.find("RateLimit-Policy") == "\"tenant\";q=5000;w=5");
+  CHECK(answer.headers.find("RateLimit") == "\"tenant\";r=0;t=5");
+  CHECK_FALSE(rate_of({0, 0}, {}).has_value());
+}
+
+TEST_CASE("pooled randomness gives no byte twice, whatever is asked for", "[http]") {
+  struct counting final : random_source {
+    std::uint8_t next = 0;
+
+    void fill(std::span<std::uint8_t> bytes) override {
+      for (auto& b : bytes)
+        b = next++;
+    }
+  } source;
+  pooled_random pooled(source);
+  std::array<std::uint8_t, 3> three{};
+  std::uint8_t expected = 0;
+  for (int i = 0; i < 341; ++i) {
+    pooled.fill(three);
+    for (auto b : three)
+      CHECK(b == expected++);
+  }
+  std::set<std::string> ids;
+  pooled_random real(system_random());
+  for (int i = 0; i < 1000; ++i)
+    CHECK(ids.insert(real.next_uuid().str()).second);
+  std::vector<std::uint8_t> large(5000);
+  real.fill(large);
+  CHECK(std::count(large.begin(), large.end(), 0) < 100);
 }
