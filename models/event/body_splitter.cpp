@@ -5,6 +5,8 @@
 #include <cstring>
 #include <functional>
 
+#include "models/event/json_index.hpp"
+
 namespace pulse {
 
 namespace {
@@ -47,11 +49,12 @@ bool is_low(int unit) {
 
 /// Behind the string whose quote stands at `p`; null when it has no end.
 const char* skip_string(const char* p, const char* end) {
-  for (++p; p < end; ++p) {
+  ++p;
+  while ((p = skip_plain(p, end)) < end) {
     if (*p == '"')
       return p + 1;
-    if (*p == '\\')
-      ++p;
+    // Behind a backslash one more character belongs to it; a control character is the parser's business.
+    p += *p == '\\' && end - p > 1 ? 2 : 1;
   }
   return nullptr;
 }

@@ -1,27 +1,19 @@
 #include "models/event/json_index.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <fmt/format.h>
 #include <simdjson.h>
 
 namespace pulse {
 
-namespace od = simdjson::ondemand;
-
 namespace {
-
-static_assert(json_index::padding >= simdjson::SIMDJSON_PADDING);
 
 bool is_blank(char c) {
   return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-std::string_view trim_end(std::string_view s) {
-  while (!s.empty() && is_blank(s.back()))
-    s.remove_suffix(1);
-  return s;
 }
 
 std::size_t skip_digits(std::string_view s, std::size_t i) {
@@ -58,66 +50,100 @@ bool is_number(std::string_view s) {
 /// More digits than this are no measure of anything, and cost every reader after us.
 constexpr std::size_t digits_max = 64;
 
-bool is_out_of_range(std::string_view number) {
+bool is_out_of_range(std::string_view number, bool exponent) {
   if (number.size() > digits_max)
     return true;
-  if (number.find_first_of("eE") == std::string_view::npos)
+  if (!exponent)
     return false;
   double value = 0;
   const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), value);
   return code != std::errc{} || !std::isfinite(value);
 }
 
+int hex_digit(char c) {
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
+}
+
+/// The code unit of a `\\u` escape at `p`, or -1.
+int code_unit(const char* p, const char* end) {
+  if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+    return -1;
+  int v = 0;
+  for (int i = 2; i < 6; ++i) {
+    const int d = hex_digit(p[i]);
+    if (d < 0)
+      return -1;
+    v = v * 16 + d;
+  }
+  return v;
+}
+
+void append_utf8(std::string& out, std::uint32_t c) {
+  const auto tail = [&](int shift) {
+    out.push_back(static_cast<char>(0x80 | (c >> shift & 0x3f)));
+  };
+  if (c < 0x80) {
+    out.push_back(static_cast<char>(c));
+  } else if (c < 0x800) {
+    out.push_back(static_cast<char>(0xc0 | c >> 6));
+    tail(0);
+  } else if (c < 0x10000) {
+    out.push_back(static_cast<char>(0xe0 | c >> 12));
+    tail(6);
+    tail(0);
+  } else {
+    out.push_back(static_cast<char>(0xf0 | c >> 18));
+    tail(12);
+    tail(6);
+    tail(0);
+  }
+}
+
 } // namespace
 
-struct json_index::reader {
-  od::parser parser;
-  od::document document;
-};
-
-/// The walk itself, apart from the class so that its header needs no simdjson.
+/// One pass over the text: RFC 8259 to the letter, every value looked at.
 class json_walk {
 public:
-  json_walk(json_index& index, json_limits limits) : index_(index), nodes_(index.nodes_), limits_(limits) {
+  json_walk(json_index& index, std::string_view text, json_limits limits) :
+    index_(index),
+    nodes_(index.nodes_),
+    limits_(limits),
+    text_(text),
+    p_(text.data()),
+    end_(text.data() + text.size()) {
   }
 
-  json_fault run(std::string_view text) {
-    auto& r = *index_.reader_;
-    const auto capacity = text.size() + simdjson::SIMDJSON_PADDING;
-    auto error = r.parser.iterate(simdjson::padded_string_view(text.data(), text.size(), capacity)).get(r.document);
-    if (error)
-      return syntax(simdjson::error_message(error));
-    od::object object;
-    error = r.document.get_object().get(object);
-    if (error == simdjson::INCORRECT_TYPE)
-      return fail(json_fault::not_object, "a JSON object is wanted");
-    if (error)
-      return syntax(simdjson::error_message(error));
-    add(0, {});
-    nodes_[0].kind = json_kind::object;
-    if (const auto fault = fields(object, 0, 1); fault != json_fault::none)
+  json_fault run() {
+    if (!simdjson::validate_utf8(text_.data(), text_.size()))
+      return syntax("not UTF-8");
+    skip_blanks();
+    if (p_ == end_)
+      return syntax("nothing there");
+    const bool object = *p_ == '{';
+    nodes_.emplace_back();
+    if (const auto fault = value(0, 0); fault != json_fault::none)
       return fault;
-    // On-Demand stops at the brace that closes the root; whatever follows makes the text no JSON.
-    const char* rest = nullptr;
-    if (!r.document.current_location().get(rest) && rest < text.data() + text.size() && !only_blanks(text, rest))
-      return syntax("something follows the object");
-    nodes_[0].raw = nodes_[0].text = trim_end(text);
-    return json_fault::none;
+    skip_blanks();
+    if (p_ != end_)
+      return syntax("something follows the value");
+    return object ? json_fault::none : fail(json_fault::not_object, "a JSON object is wanted");
   }
 
 private:
-  static bool only_blanks(std::string_view text, const char* from) {
-    return std::all_of(from, text.data() + text.size(), is_blank);
+  void skip_blanks() {
+    while (p_ < end_ && is_blank(*p_))
+      ++p_;
   }
 
-  std::uint32_t add(std::uint32_t parent, std::string_view key) {
-    const auto at = static_cast<std::uint32_t>(nodes_.size());
-    json_node node;
-    node.parent = parent;
-    node.key = key;
-    node.end = at + 1;
-    nodes_.push_back(node);
-    return at;
+  bool take(char c) {
+    skip_blanks();
+    if (p_ == end_ || *p_ != c)
+      return false;
+    ++p_;
+    return true;
   }
 
   json_fault fail(json_fault fault, std::string_view detail, bool here = false) {
@@ -127,25 +153,82 @@ private:
   }
 
   json_fault syntax(std::string_view detail) {
-    return fail(json_fault::syntax, fmt::format("not JSON: {}", detail), true);
+    return fail(json_fault::syntax, fmt::format("not JSON: {}, at byte {}", detail, p_ - text_.data()), true);
   }
 
-  json_fault fields(od::object& object, std::uint32_t at, std::uint32_t depth) {
-    for (auto item : object) {
-      std::string_view key;
-      od::value value;
-      if (const auto error = item.unescaped_key().get(key))
-        return syntax(simdjson::error_message(error));
-      const auto child = add(at, key);
-      nodes_[child].duplicate = seen(at, child, key);
-      if (++nodes_[at].size > limits_.keys_max)
-        return fail(json_fault::too_many_keys, fmt::format("an object has more than {} keys", limits_.keys_max), true);
-      if (const auto error = item.value().get(value))
-        return syntax(simdjson::error_message(error));
-      if (const auto fault = one(value, child, depth); fault != json_fault::none)
-        return fault;
+  std::uint32_t add(std::uint32_t parent) {
+    const auto at = static_cast<std::uint32_t>(nodes_.size());
+    auto& node = nodes_.emplace_back();
+    node.parent = parent;
+    node.end = at + 1;
+    ++nodes_[parent].size;
+    return at;
+  }
+
+  json_fault value(std::uint32_t at, std::uint32_t depth) {
+    skip_blanks();
+    const char* const start = p_;
+    if (p_ == end_)
+      return syntax("a value is missing");
+    auto fault = json_fault::none;
+    switch (*p_) {
+      case '{':
+      case '[': fault = nested(at, depth + 1); break;
+      case '"': {
+        nodes_[at].kind = json_kind::string;
+        std::string_view text;
+        fault = string(text);
+        nodes_[at].text = text;
+        break;
+      }
+      case 't': fault = word(at, json_kind::boolean, "true"); break;
+      case 'f': fault = word(at, json_kind::boolean, "false"); break;
+      case 'n': fault = word(at, json_kind::null, "null"); break;
+      default: fault = number(at); break;
     }
-    nodes_[at].end = static_cast<std::uint32_t>(nodes_.size());
+    auto& node = nodes_[at];
+    node.raw = {start, static_cast<std::size_t>(p_ - start)};
+    if (node.kind != json_kind::string)
+      node.text = node.raw;
+    node.end = static_cast<std::uint32_t>(nodes_.size());
+    return fault;
+  }
+
+  json_fault nested(std::uint32_t at, std::uint32_t depth) {
+    if (depth > limits_.depth_max)
+      return fail(json_fault::too_deep, fmt::format("nested deeper than {} levels", limits_.depth_max), true);
+    const bool object = *p_++ == '{';
+    nodes_[at].kind = object ? json_kind::object : json_kind::array;
+    const char closer = object ? '}' : ']';
+    if (take(closer))
+      return json_fault::none;
+    do {
+      if (object) {
+        if (const auto fault = key(at); fault != json_fault::none)
+          return fault;
+      } else {
+        add(at);
+      }
+      if (const auto fault = value(static_cast<std::uint32_t>(nodes_.size() - 1), depth); fault != json_fault::none)
+        return fault;
+    } while (take(','));
+    return take(closer) ? json_fault::none : syntax(object ? "a comma or } is missing" : "a comma or ] is missing");
+  }
+
+  json_fault key(std::uint32_t at) {
+    skip_blanks();
+    if (p_ == end_ || *p_ != '"')
+      return syntax("a key in quotes is missing");
+    std::string_view key;
+    if (const auto fault = string(key); fault != json_fault::none)
+      return fault;
+    if (!take(':'))
+      return syntax("a colon is missing");
+    const auto child = add(at);
+    nodes_[child].key = key;
+    nodes_[child].duplicate = seen(at, child, key);
+    if (nodes_[at].size > limits_.keys_max)
+      return fail(json_fault::too_many_keys, fmt::format("an object has more than {} keys", limits_.keys_max), true);
     return json_fault::none;
   }
 
@@ -156,114 +239,129 @@ private:
     return false;
   }
 
-  json_fault elements(od::array& array, std::uint32_t at, std::uint32_t depth) {
-    for (auto item : array) {
-      od::value value;
-      const auto child = add(at, {});
-      ++nodes_[at].size;
-      if (const auto error = item.get(value))
-        return syntax(simdjson::error_message(error));
-      if (const auto fault = one(value, child, depth); fault != json_fault::none)
-        return fault;
-    }
-    nodes_[at].end = static_cast<std::uint32_t>(nodes_.size());
+  json_fault word(std::uint32_t at, json_kind kind, std::string_view text) {
+    nodes_[at].kind = kind;
+    if (!std::string_view(p_, static_cast<std::size_t>(end_ - p_)).starts_with(text))
+      return syntax("a word that is no value");
+    p_ += text.size();
     return json_fault::none;
   }
 
-  json_fault one(od::value& value, std::uint32_t at, std::uint32_t depth) {
-    const auto token = trim_end(value.raw_json_token());
-    if (token.empty())
-      return syntax("a value is missing");
+  json_fault number(std::uint32_t at) {
     auto& node = nodes_[at];
-    node.raw = node.text = token;
-    switch (token[0]) {
-      case '{':
-      case '[': return nested(value, at, depth, token.data());
-      case '"': {
-        node.kind = json_kind::string;
-        if (const auto error = value.get_string().get(node.text))
-          return syntax(simdjson::error_message(error));
-        return json_fault::none;
-      }
-      case 't':
-      case 'f':
-        node.kind = json_kind::boolean;
-        return token == "true" || token == "false" ? consume(value) : syntax("a word that is no value");
-      case 'n':
-        node.kind = json_kind::null;
-        return token == "null" ? consume(value) : syntax("a word that is no value");
-      default: break;
-    }
     node.kind = json_kind::number;
-    if (!is_number(token))
-      return syntax("a value that is no number, string, object, array, true, false or null");
-    node.out_of_range = is_out_of_range(token);
-    return json_fault::none;
-  }
-
-  /// Moves On-Demand over a word that was judged by its text.
-  json_fault consume(od::value& value) {
-    bool ignored = false;
-    if (const auto error =
-            nodes_.back().kind == json_kind::null ? value.is_null().get(ignored) : value.get_bool().get(ignored))
-      return syntax(simdjson::error_message(error));
-    return json_fault::none;
-  }
-
-  json_fault nested(od::value& value, std::uint32_t at, std::uint32_t depth, const char* start) {
-    if (depth >= limits_.depth_max)
-      return fail(json_fault::too_deep, fmt::format("nested deeper than {} levels", limits_.depth_max), true);
-    json_fault fault;
-    if (*start == '{') {
-      nodes_[at].kind = json_kind::object;
-      od::object object;
-      if (const auto error = value.get_object().get(object))
-        return syntax(simdjson::error_message(error));
-      fault = fields(object, at, depth + 1);
-    } else {
-      nodes_[at].kind = json_kind::array;
-      od::array array;
-      if (const auto error = value.get_array().get(array))
-        return syntax(simdjson::error_message(error));
-      fault = elements(array, at, depth + 1);
+    const char* const start = p_;
+    bool exponent = false;
+    for (; p_ < end_; ++p_) {
+      const char c = *p_;
+      exponent = exponent || c == 'e' || c == 'E';
+      if (!((c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'))
+        break;
     }
-    if (fault != json_fault::none)
-      return fault;
-    // The next token is the comma or bracket behind this value; blanks between are not part of it.
-    const char* next = nullptr;
-    if (const auto error = index_.reader_->document.current_location().get(next))
-      return syntax(simdjson::error_message(error));
-    nodes_[at].raw = nodes_[at].text = trim_end({start, static_cast<std::size_t>(next - start)});
+    const std::string_view digits(start, static_cast<std::size_t>(p_ - start));
+    if (!is_number(digits))
+      return syntax("a value that is no number, string, object, array, true, false or null");
+    node.out_of_range = is_out_of_range(digits, exponent);
     return json_fault::none;
+  }
+
+  /// A view of the text itself, unless there are escapes in it.
+  json_fault string(std::string_view& out) {
+    const char* const start = ++p_;
+    p_ = skip_plain(p_, end_);
+    if (p_ < end_ && *p_ == '"') {
+      out = {start, static_cast<std::size_t>(p_++ - start)};
+      return json_fault::none;
+    }
+    // Unescaping never makes a text longer, so this is enough for all of them and the views stay good.
+    auto& space = index_.unescaped_;
+    if (space.capacity() < text_.size() && space.empty())
+      space.reserve(text_.size());
+    const auto from = space.size();
+    space.append(start, p_);
+    while (p_ < end_ && *p_ == '\\') {
+      if (!escape(space))
+        return syntax("an escape that is none");
+      const auto plain = p_;
+      p_ = skip_plain(p_, end_);
+      space.append(plain, p_);
+    }
+    if (p_ == end_ || *p_ != '"')
+      return syntax(p_ == end_ ? "a string without its end" : "a control character in a string");
+    ++p_;
+    out = std::string_view(space).substr(from);
+    return json_fault::none;
+  }
+
+  bool escape(std::string& space) {
+    static constexpr std::string_view letters = "\"\\/bfnrt";
+    static constexpr std::string_view meanings = "\"\\/\b\f\n\r\t";
+    if (end_ - p_ < 2)
+      return false;
+    if (const auto i = letters.find(p_[1]); i != std::string_view::npos) {
+      space.push_back(meanings[i]);
+      p_ += 2;
+      return true;
+    }
+    const int unit = code_unit(p_, end_);
+    if (unit < 0)
+      return false;
+    p_ += 6;
+    auto c = static_cast<std::uint32_t>(unit);
+    const int low = c >= 0xd800 && c < 0xdc00 ? code_unit(p_, end_) : -1;
+    if (low >= 0xdc00 && low < 0xe000) {
+      c = 0x10000 + ((c - 0xd800) << 10) + (static_cast<std::uint32_t>(low) - 0xdc00);
+      p_ += 6;
+    } else if (c == 0 || (c >= 0xd800 && c < 0xe000)) {
+      c = 0xfffd;
+    }
+    append_utf8(space, c);
+    return true;
   }
 
   json_index& index_;
   std::vector<json_node>& nodes_;
   json_limits limits_;
+  std::string_view text_;
+  const char* p_;
+  const char* end_;
 };
 
-json_index::json_index() : reader_(std::make_unique<reader>()) {
-}
-
-json_index::json_index(json_index&&) noexcept = default;
-json_index& json_index::operator=(json_index&&) noexcept = default;
-json_index::~json_index() = default;
-
-json_fault json_index::parse_padded(std::string_view text, json_limits limits) {
+json_fault json_index::parse_in_place(std::string_view text, json_limits limits) {
   nodes_.clear();
   detail_.clear();
   pointer_.clear();
-  const auto fault = json_walk(*this, limits).run(text);
+  unescaped_.clear();
+  const auto fault = json_walk(*this, text, limits).run();
   if (fault != json_fault::none)
     nodes_.clear();
   return fault;
 }
 
 json_fault json_index::parse(std::string_view text, json_limits limits) {
-  copy_.clear();
-  copy_.reserve(text.size() + padding);
-  copy_.append(text);
-  return parse_padded(copy_, limits);
+  copy_.assign(text);
+  return parse_in_place(copy_, limits);
+}
+
+const char* skip_plain(const char* p, const char* end) {
+  // Eight bytes at once: n less than a byte borrows from bit 7 exactly when it is below n, and the lowest that is
+  // found is found rightly (Hacker's Delight, 6-1).
+  constexpr std::uint64_t ones = 0x0101010101010101ULL;
+  constexpr std::uint64_t tops = 0x8080808080808080ULL;
+  for (; end - p >= 8; p += 8) {
+    std::uint64_t x = 0;
+    std::memcpy(&x, p, sizeof x);
+    if constexpr (std::endian::native == std::endian::big)
+      x = __builtin_bswap64(x);
+    const auto quote = x ^ ones * '"';
+    const auto slash = x ^ ones * '\\';
+    const auto found = (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((x - ones * 0x20) & ~x)) & tops;
+    if (found != 0)
+      return p + std::countr_zero(found) / 8;
+  }
+  while (p < end && *p != '"' && *p != '\\' && static_cast<unsigned char>(*p) >= 0x20)
+    ++p;
+  return p;
 }
 
 const json_node* json_index::find(const json_node* parent, std::string_view key) const {

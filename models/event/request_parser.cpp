@@ -68,7 +68,6 @@ public:
   }
 
   result<parsed_request> run() {
-    body_.reserve(body_.size() + json_index::padding);
     repaired_ = repair_escapes(body_.data(), body_.size());
     const auto events_max = context_.limits.events_max;
     const auto split =
@@ -148,11 +147,7 @@ private:
   }
 
   std::string cut_body(std::string_view text, bool refused) const {
-    std::string body;
-    const auto part = refused ? text.substr(0, context_.limits.refused_bytes_max) : text;
-    body.reserve(part.size() + json_index::padding);
-    body.append(part);
-    return body;
+    return std::string(refused ? text.substr(0, context_.limits.refused_bytes_max) : text);
   }
 
   static void settle(parsed_event& out) {
@@ -176,7 +171,7 @@ private:
                      ""};
     if (text.empty() || text.front() != '{')
       return refusal{text.empty() ? "not_json" : "not_object", "an event is a JSON object", ""};
-    if (const auto fault = index_.parse_padded(text, limits.json); fault != json_fault::none) {
+    if (const auto fault = index_.parse_in_place(text, limits.json); fault != json_fault::none) {
       if (out_.single && fault == json_fault::syntax)
         fatal_ = error{ec::malformed, index_.fault_detail(), index_.fault_pointer()};
       return refusal{code_of(fault), index_.fault_detail(), index_.fault_pointer()};
