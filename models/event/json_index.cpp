@@ -46,7 +46,8 @@ const json_node* json_index::find(const json_node* parent, std::string_view key)
   if (parent == nullptr || parent->kind != json_kind::object)
     return found;
   for (auto child = first(parent); child != nullptr; child = next(child))
-    if (child->key == key)
+    // Most keys differ in length or in the first letter, which spares the call.
+    if (child->key.size() == key.size() && (key.empty() || child->key[0] == key[0]) && child->key == key)
       found = child;
   return found;
 }

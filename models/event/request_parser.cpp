@@ -146,7 +146,13 @@ private:
   }
 
   std::string cut_body(std::string_view text, bool refused) const {
-    return std::string(refused ? text.substr(0, context_.limits.refused_bytes_max) : text);
+    std::string out(refused ? text.substr(0, context_.limits.refused_bytes_max) : text);
+    // What could not be parsed was not blanked by its place; failed events are shown to people who may only read.
+    const auto& key = context_.key;
+    if (refused && !key.empty())
+      for (auto at = out.find(key); at != std::string::npos; at = out.find(key, at + key.size()))
+        std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(at), key.size(), '*');
+    return out;
   }
 
   static void settle(parsed_event& out) {
@@ -243,12 +249,12 @@ private:
     auto id = std::string(read_id(node));
     if (id.empty() && node != nullptr && node->kind != json_kind::null)
       notes.add("wrong_type", "/messageId", "`messageId` is no string with text and was not read");
+    if (id.empty() && !context_.idempotency_key.empty())
+      id = fmt::format("idempotency:{}:{}", context_.idempotency_key, position);
     if (id.size() > context_.limits.message_id_bytes_max) {
       notes.add("message_id_too_long", "/messageId", "the message id is kept as its SHA-256");
       return "sha256:" + to_hex(sha256(id));
     }
-    if (id.empty() && !context_.idempotency_key.empty())
-      return fmt::format("idempotency:{}:{}", context_.idempotency_key, position);
     return id;
   }
 
