@@ -1,6 +1,8 @@
 // Device class, browser, system and bot from the user agent, in a first form: well-known words, in the order in which
 // they hide each other (Edge says Chrome, Chrome says Safari, everyone says Mozilla).
 #include <algorithm>
+#include <functional>
+#include <vector>
 
 #include "models/enrichment/enricher.hpp"
 
@@ -93,6 +95,44 @@ std::string_view device_of(std::string_view agent) {
   return {};
 }
 
+struct agent_facts {
+  std::string_view device;
+  std::string_view browser;
+  std::string_view os;
+  bool bot = false;
+};
+
+agent_facts read_agent(std::string_view given) {
+  std::string agent(given);
+  std::transform(agent.begin(), agent.end(), agent.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  agent_facts out;
+  out.bot = first_of(agent, bots) != nullptr;
+  out.device = out.bot ? "bot" : device_of(agent);
+  if (const auto found = first_of(agent, browsers); found != nullptr)
+    out.browser = found->name;
+  if (const auto found = first_of(agent, systems); found != nullptr)
+    out.os = found->name;
+  return out;
+}
+
+/// Many events say the same few user agents. A place per hash, so that it never grows; what it gives is what reading
+/// again would give.
+const agent_facts& cached_agent(std::string_view agent) {
+  struct place {
+    std::string agent;
+    agent_facts facts;
+  };
+
+  thread_local std::vector<place> places(512);
+  auto& p = places[std::hash<std::string_view>{}(agent) % places.size()];
+  if (p.agent != agent) {
+    p.agent = agent;
+    p.facts = read_agent(agent);
+  }
+  return p.facts;
+}
+
 class device_enricher final : public enricher {
 public:
   std::string_view name() const override {
@@ -100,19 +140,14 @@ public:
   }
 
   result<void> enrich(event& e, const enrichment_input& input) const override {
-    auto agent = e.user_agent;
-    agent.resize(std::min<std::size_t>(agent.size(), 1024));
-    std::transform(agent.begin(), agent.end(), agent.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    if (first_of(agent, bots) != nullptr) {
+    const auto facts = cached_agent(std::string_view(e.user_agent).substr(0, 1024));
+    if (facts.bot) {
       e.bot = true;
       e.origins.push_back({"bot", "user_agent"});
     }
-    fill_field(e, &event::device, "device", e.bot ? "bot" : device_of(agent), "user_agent");
-    if (const auto found = first_of(agent, browsers); found != nullptr)
-      fill_field(e, &event::browser, "browser", found->name, "user_agent");
-    if (const auto found = first_of(agent, systems); found != nullptr)
-      fill_field(e, &event::os, "os", found->name, "user_agent");
+    fill_field(e, &event::device, "device", facts.device, "user_agent");
+    fill_field(e, &event::browser, "browser", facts.browser, "user_agent");
+    fill_field(e, &event::os, "os", facts.os, "user_agent");
     from_context(e, input);
     return {};
   }

@@ -35,8 +35,8 @@ void enricher_chain::enrich(event& e, const raw_event& raw, const tenant_enrichm
     tenant.mapping->apply(e, tenant.currency);
   thread_local json_index properties;
   thread_local json_index context;
-  if (properties.parse(e.properties, read_limits) != json_fault::none ||
-      context.parse(e.context, read_limits) != json_fault::none) {
+  if (properties.parse_in_place(e.properties, read_limits) != json_fault::none ||
+      context.parse_in_place(e.context, read_limits) != json_fault::none) {
     notes.add("enrichment_failed", "", "properties or context can't be read");
     return;
   }

@@ -1,11 +1,12 @@
 // One JSON object taken apart once: a flat list of nodes in document order, with their text as it stands (so that a
-// number keeps its digits), made by simdjson On-Demand and checked to the end. Everything in event/ and enrichment/
-// reads JSON through this.
+// number keeps its digits), checked to the end. Everything in event/ and enrichment/ reads JSON through this.
+//
+// It is a scanner of its own because nothing may pass unlooked at and no number may become a double: simdjson's DOM
+// refuses numbers of 400 digits, and its On-Demand, made to visit every value, took three times as long.
 #pragma once
 
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,21 +41,18 @@ struct json_limits {
   std::uint32_t keys_max = 256;
 };
 
-/// Reused from event to event, so that its memory is. Views into it and into the text live until the next parse.
+/// Reused from event to event, so that its memory is. Not copied: views point into it. Views into it and into the text
+/// live until the next parse.
 class json_index {
 public:
-  /// Bytes that must be readable behind a text handed to `parse_padded`.
-  static constexpr std::size_t padding = 64;
+  json_index() = default;
+  json_index(const json_index&) = delete;
+  json_index& operator=(const json_index&) = delete;
 
-  json_index();
-  json_index(json_index&&) noexcept;
-  json_index& operator=(json_index&&) noexcept;
-  ~json_index();
+  /// Takes apart and checks one object; the text has to outlive the views.
+  json_fault parse_in_place(std::string_view text, json_limits limits = {});
 
-  /// Takes apart and checks one object. `text` is followed by `padding` readable bytes of any content.
-  json_fault parse_padded(std::string_view text, json_limits limits = {});
-
-  /// The same for text without padding, which is copied.
+  /// The same on a copy of the text.
   json_fault parse(std::string_view text, json_limits limits = {});
 
   /// Why the last parse failed, for a person, and where (a JSON pointer; for a broken text that of the last good
@@ -92,13 +90,16 @@ public:
 private:
   friend class json_walk;
 
-  struct reader;
-  std::unique_ptr<reader> reader_;
   std::vector<json_node> nodes_;
+  /// The strings that had escapes in them.
+  std::string unescaped_;
   std::string detail_;
   std::string pointer_;
   std::string copy_;
 };
+
+/// To the first quote, backslash or control character of a string's inside, or the end.
+const char* skip_plain(const char* p, const char* end);
 
 /// True for a node that is a string of more than blanks.
 bool has_text(const json_node* node);

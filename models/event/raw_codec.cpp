@@ -67,11 +67,9 @@ std::string object_of(od::value value) {
   std::string_view raw;
   if (value.get_object().get(object) || object.raw_json().get(raw))
     return {};
-  std::string out;
-  out.reserve(raw.size() + json_index::padding);
   while (!raw.empty() && raw.back() != '}')
     raw.remove_suffix(1);
-  return out.append(raw);
+  return std::string(raw);
 }
 
 bool bool_of(od::value value) {

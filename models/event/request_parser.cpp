@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <limits>
 
 #include "base/encoding.hpp"
 #include "models/event/body_splitter.hpp"
@@ -68,7 +67,6 @@ public:
   }
 
   result<parsed_request> run() {
-    body_.reserve(body_.size() + json_index::padding);
     repaired_ = repair_escapes(body_.data(), body_.size());
     const auto events_max = context_.limits.events_max;
     const auto split =
@@ -148,11 +146,13 @@ private:
   }
 
   std::string cut_body(std::string_view text, bool refused) const {
-    std::string body;
-    const auto part = refused ? text.substr(0, context_.limits.refused_bytes_max) : text;
-    body.reserve(part.size() + json_index::padding);
-    body.append(part);
-    return body;
+    std::string out(refused ? text.substr(0, context_.limits.refused_bytes_max) : text);
+    // What could not be parsed was not blanked by its place; failed events are shown to people who may only read.
+    const auto& key = context_.key;
+    if (refused && !key.empty())
+      for (auto at = out.find(key); at != std::string::npos; at = out.find(key, at + key.size()))
+        std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(at), key.size(), '*');
+    return out;
   }
 
   static void settle(parsed_event& out) {
@@ -176,7 +176,7 @@ private:
                      ""};
     if (text.empty() || text.front() != '{')
       return refusal{text.empty() ? "not_json" : "not_object", "an event is a JSON object", ""};
-    if (const auto fault = index_.parse_padded(text, limits.json); fault != json_fault::none) {
+    if (const auto fault = index_.parse_in_place(text, limits.json); fault != json_fault::none) {
       if (out_.single && fault == json_fault::syntax)
         fatal_ = error{ec::malformed, index_.fault_detail(), index_.fault_pointer()};
       return refusal{code_of(fault), index_.fault_detail(), index_.fault_pointer()};
@@ -249,12 +249,12 @@ private:
     auto id = std::string(read_id(node));
     if (id.empty() && node != nullptr && node->kind != json_kind::null)
       notes.add("wrong_type", "/messageId", "`messageId` is no string with text and was not read");
+    if (id.empty() && !context_.idempotency_key.empty())
+      id = fmt::format("idempotency:{}:{}", context_.idempotency_key, position);
     if (id.size() > context_.limits.message_id_bytes_max) {
       notes.add("message_id_too_long", "/messageId", "the message id is kept as its SHA-256");
       return "sha256:" + to_hex(sha256(id));
     }
-    if (id.empty() && !context_.idempotency_key.empty())
-      return fmt::format("idempotency:{}:{}", context_.idempotency_key, position);
     return id;
   }
 
@@ -317,50 +317,11 @@ private:
 
 } // namespace
 
-std::optional<request_shape> shape_of_route(std::string_view word) {
-  static constexpr std::pair<std::string_view, request_shape> routes[] = {
-      {"events", request_shape::events}, {"batch", request_shape::batch}, {"b", request_shape::batch},
-      {"track", request_shape::track},   {"t", request_shape::track},     {"identify", request_shape::identify},
-      {"i", request_shape::identify},    {"page", request_shape::page},   {"p", request_shape::page},
-      {"screen", request_shape::screen}, {"s", request_shape::screen},    {"group", request_shape::group},
-      {"g", request_shape::group},       {"alias", request_shape::alias}, {"a", request_shape::alias},
-  };
-  for (const auto& [name, shape] : routes)
-    if (name == word)
-      return shape;
-  return std::nullopt;
-}
-
-std::string_view to_string(verdict_result r) {
-  switch (r) {
-    case verdict_result::ok: return "ok";
-    case verdict_result::warning: return "warning";
-    case verdict_result::rejected: return "rejected";
-  }
-  return "rejected";
-}
-
 result<parsed_request> parse_request(std::string& body, request_shape shape, const request_context& context) {
   PULSE_ASSERT(context.random != nullptr, "parse_request needs a source of randomness");
   // Its buffers are worth keeping from request to request; nothing else is kept.
   thread_local json_index index;
   return request_parser(body, shape, context, index).run();
-}
-
-std::string find_write_key(std::string_view body) {
-  thread_local json_index index;
-  const auto split = split_batch(body, std::numeric_limits<std::size_t>::max());
-  std::string text(body);
-  if (split.ok) {
-    text = "{";
-    for (auto field : split.fields)
-      text.append(text.size() > 1 ? "," : "").append(field);
-    text += "}";
-  }
-  if (index.parse(text) != json_fault::none)
-    return {};
-  const auto key = index.find(index.root(), "writeKey");
-  return has_text(key) ? std::string(key->text) : std::string{};
 }
 
 } // namespace pulse

@@ -25,7 +25,7 @@ std::string merge_context(const json_index& index, const json_node* own, const s
   if (own == nullptr || own->size == 0)
     return batch;
   thread_local json_index under;
-  if (under.parse(batch, read_limits) != json_fault::none)
+  if (under.parse_in_place(batch, read_limits) != json_fault::none)
     return std::string(own->raw);
   std::string out = "{";
   for (auto node = index.first(own); node != nullptr; node = index.next(node))
@@ -68,7 +68,7 @@ void read_addresses(const json_index& context, event& out) {
 
 result<event> to_event(const raw_event& raw, tenant_id tenant, currency fallback) {
   thread_local json_index index;
-  if (index.parse(raw.body, read_limits) != json_fault::none)
+  if (index.parse_in_place(raw.body, read_limits) != json_fault::none)
     return error{ec::malformed, "the event's body can't be read: " + index.fault_detail(), index.fault_pointer()};
   const note_sink noted_at_the_door(nullptr);
   const auto fields = read_standard_fields(index, raw.type, noted_at_the_door);
@@ -93,7 +93,7 @@ result<event> to_event(const raw_event& raw, tenant_id tenant, currency fallback
     out.properties = properties->raw;
   out.context = merge_context(index, fields.context, raw.batch_context);
   thread_local json_index context;
-  if (context.parse(out.context, read_limits) == json_fault::none)
+  if (context.parse_in_place(out.context, read_limits) == json_fault::none)
     read_addresses(context, out);
   return out;
 }
@@ -101,8 +101,8 @@ result<event> to_event(const raw_event& raw, tenant_id tenant, currency fallback
 void read_again(event& e, currency fallback) {
   thread_local json_index properties;
   thread_local json_index context;
-  if (properties.parse(e.properties, read_limits) != json_fault::none ||
-      context.parse(e.context, read_limits) != json_fault::none)
+  if (properties.parse_in_place(e.properties, read_limits) != json_fault::none ||
+      context.parse_in_place(e.context, read_limits) != json_fault::none)
     return;
   read_order(properties, properties.root(), fallback, e);
   read_addresses(context, e);

@@ -50,9 +50,33 @@ std::optional<int> parse_exponent(std::string_view text) {
   return negative ? -v : v;
 }
 
+/// The common form, digits with up to six places and no exponent, that can't overflow; nothing for any other.
+std::optional<decimal> parse_plain(std::string_view text) {
+  const bool negative = !text.empty() && text.front() == '-';
+  std::int64_t value = 0;
+  std::size_t digits = 0;
+  int places = -1;
+  for (char c : text.substr(negative ? 1 : 0)) {
+    if (c == '.' && places < 0) {
+      places = 0;
+    } else if (is_digit(c) && ++digits <= 12 && places < 6) {
+      value = value * 10 + (c - '0');
+      places += places >= 0 ? 1 : 0;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (digits == 0)
+    return std::nullopt;
+  value *= pow10(6 - std::max(places, 0));
+  return decimal{negative ? -value : value};
+}
+
 } // namespace
 
 std::optional<decimal> parse_decimal(std::string_view text) {
+  if (const auto plain = parse_plain(text))
+    return plain;
   bool negative = false;
   if (!text.empty() && (text.front() == '-' || text.front() == '+')) {
     negative = text.front() == '-';

@@ -22,6 +22,11 @@ TEST_CASE("a decimal is read by its digits", "[money]") {
   CHECK(parse_decimal("0.1")->micro + parse_decimal("0.2")->micro == parse_decimal("0.3")->micro);
   CHECK(parse_decimal("9007199254.740993")->micro == 9'007'199'254'740'993);
   CHECK(parse_decimal(".5")->micro == 500'000);
+  CHECK(parse_decimal("-12.")->micro == -12'000'000);
+  CHECK(parse_decimal("1.123456")->micro == 1'123'456);
+  CHECK(parse_decimal("1.1234565")->micro == 1'123'457);
+  CHECK(parse_decimal("999999999999")->micro == 999'999'999'999'000'000);
+  CHECK(parse_decimal("123456789012.5")->micro == 123'456'789'012'500'000);
 }
 
 TEST_CASE("text that is no decimal, or does not fit, is nothing", "[money]") {

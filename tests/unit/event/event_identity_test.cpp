@@ -60,6 +60,9 @@ TEST_CASE("without a message id every event is another, unless the request is na
   CHECK(b.events[0].raw.id == c.events[0].raw.id);
   CHECK(b.events[0].raw.id != b.events[1].raw.id);
   CHECK(b.events[1].raw.message_id == "idempotency:req-1:1");
+  const auto fat = parse(track(",\"messageId\":\"" + std::string(600, 'm') + "\""));
+  CHECK(fat.events[0].raw.message_id.size() == 71);
+  CHECK(fat.events[0].verdict.code == "message_id_too_long");
 }
 
 TEST_CASE("a time makes the id only within the horizon, a day ahead, and on a sane clock", "[event][f:2.4]") {

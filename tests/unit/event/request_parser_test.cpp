@@ -61,7 +61,7 @@ TEST_CASE("refused are only what can't be an event", "[event][f:2.3]") {
   CHECK(code_of(track(",\"a\":" + keys(257))) == "rejected too_many_keys /a/k256");
   CHECK(code_of(track(",\"a\":" + keys(256))) == "ok  ");
   CHECK(code_of(R"([{"type":"page","userId":"u","a":01}])") == "rejected not_json /a");
-  CHECK(code_of(R"([{"type":"page","userId":"u"} x])") == "rejected not_json ");
+  CHECK(code_of(R"([{"type":"page","userId":"u"} x])") == "rejected not_json /userId");
   CHECK(code_of("[{\"type\":\"page\",\"userId\":\"u\xff\"}]").starts_with("rejected not_json"));
   CHECK(code_of("[{\"type\":\"page\",\"userId\":\"u\n\"}]").starts_with("rejected not_json"));
 }
@@ -158,6 +158,8 @@ TEST_CASE("a writeKey that contradicts the key is refused, and none is kept", "[
   CHECK(parse_error(track(R"(,"writeKey":"other")"), request_shape::track, context).code == ec::unauthorized);
   const auto parsed = parse(track(R"(,"writeKey":"pe_live_abc")"), request_shape::track, context);
   CHECK(parsed.events[0].raw.body.find("pe_live") == std::string::npos);
+  const auto broken = parse(R"([{"writeKey":"pe_live_abc","type":}])", request_shape::events, context);
+  CHECK(broken.events[0].raw.body == R"({"writeKey":"***********","type":})");
   CHECK(find_write_key(R"({"batch":[{"x":1},{}],"writeKey":"k1"})") == "k1");
   CHECK(find_write_key(R"({"type":"page","writeKey":"k2"})") == "k2");
   CHECK(find_write_key("nonsense").empty());
