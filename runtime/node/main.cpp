@@ -3,11 +3,13 @@
 
 #include "actors/interfaces.hpp"
 #include "node/cli/model_verbs.hpp"
+#include "node/cli/series_verbs.hpp"
 #include "node/cli/verbs.hpp"
 
 int main(int argc, char** argv) {
   caf::core::init_global_meta_objects();
-  caf::init_global_meta_objects<caf::id_block::pulse, caf::id_block::pulse_handles>();
+  caf::init_global_meta_objects<caf::id_block::pulse>();
+  caf::init_global_meta_objects<caf::id_block::pulse_handles>();
   CLI::App program("PulseEcom: takes shops' events, scores them, counts them, and tells what is out of the ordinary.",
                    "pulse");
   program.require_subcommand(1);
@@ -18,6 +20,9 @@ int main(int argc, char** argv) {
   auto* model = program.add_subcommand("model", "models: fit and score without a server");
   model->require_subcommand(1);
   pulse::add_model_verbs(*model);
+  auto* series = program.add_subcommand("series", "metric series: detect and forecast without a server");
+  series->require_subcommand(1);
+  pulse::add_series_verbs(*series);
   try {
     program.parse(argc, argv);
   } catch (const CLI::RuntimeError& e) {

@@ -151,7 +151,7 @@ result<void> node::parts::start_actors() {
   auto shared = read_shared_data(conf);
   if (!shared)
     return shared.err();
-  actor_context c{*log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}};
+  actor_context c{*log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}};
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(
         postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
