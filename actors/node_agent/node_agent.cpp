@@ -86,6 +86,14 @@ void node_agent_state::send_controls(tenant_id tenant) {
 }
 
 node_agent_actor::behavior_type node_agent_state::make_behavior() {
+  self->set_exit_handler([this](const caf::exit_msg& x) {
+    for (const auto& [tenant, supervisor] : supervisors)
+      self->send_exit(supervisor, caf::exit_reason::user_shutdown);
+    // Ours to give up, or a core actor that died: a slot, a worker.
+    if (x.reason != caf::exit_reason::user_shutdown && context->fatal)
+      context->fatal(caf::to_string(x.reason));
+    self->quit(caf::exit_reason::user_shutdown);
+  });
   self->delayed_send(node_agent_actor(self), tick_interval, tick_atom_v);
   return {
       [this](ingest_atom, ingest_ptr request) {
