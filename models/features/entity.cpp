@@ -172,6 +172,43 @@ bool recent_set::read(binary::reader& in) {
   return in.ok();
 }
 
+const amount_stats* category_amounts::find(std::uint64_t category) const {
+  const auto at = std::find_if(items_.begin(), items_.end(), [&](const item& i) { return i.category == category; });
+  return at == items_.end() ? nullptr : &at->amounts;
+}
+
+void category_amounts::add(std::uint64_t category, double log_amount, std::uint32_t fade_at) {
+  const auto at = std::find_if(items_.begin(), items_.end(), [&](const item& i) { return i.category == category; });
+  if (at != items_.end()) {
+    std::rotate(at, at + 1, items_.end());
+  } else {
+    if (items_.size() == size_max)
+      items_.erase(items_.begin());
+    items_.push_back({category, {}});
+  }
+  items_.back().amounts.add(log_amount, fade_at);
+}
+
+void category_amounts::write(binary::writer& out) const {
+  out.put(static_cast<std::uint8_t>(items_.size()));
+  for (const auto& i : items_) {
+    out.put(i.category);
+    i.amounts.write(out);
+  }
+}
+
+bool category_amounts::read(binary::reader& in) {
+  const auto n = in.get<std::uint8_t>();
+  if (n > size_max)
+    return false;
+  items_.resize(n);
+  for (auto& i : items_) {
+    i.category = in.get<std::uint64_t>();
+    i.amounts.read(in);
+  }
+  return in.ok();
+}
+
 facts facts_of(const event& e) {
   facts out;
   out.at = e.occurred_at;
@@ -187,6 +224,8 @@ facts facts_of(const event& e) {
   if (!e.device.empty() || !e.browser.empty() || !e.os.empty())
     out.device = hash64({"device", e.device, e.browser, e.os});
   out.ip = hash_unless_empty("ip", e.ip);
+  if (!e.products.empty())
+    out.category = hash_unless_empty("category", e.products.front().category);
   return out;
 }
 
@@ -197,6 +236,8 @@ void profile::update(const facts& f) {
   window.add({f.at, f.amount, 0});
   if (f.log_amount)
     amounts.add(*f.log_amount, customer_fades_at);
+  if (f.log_amount && f.category != 0)
+    categories.add(f.category, *f.log_amount, customer_fades_at);
   hours.add(f.hour, customer_fades_at);
   if (f.country != 0)
     countries.add(f.country);
@@ -209,6 +250,7 @@ void profile::update(const facts& f) {
 void profile::write(binary::writer& out) const {
   window.write(out);
   amounts.write(out);
+  categories.write(out);
   hours.write(out);
   for (const auto* set : {&countries, &devices, &addresses})
     set->write(out);
@@ -219,7 +261,7 @@ bool profile::read(binary::reader& in) {
   if (!window.read(in))
     return false;
   amounts.read(in);
-  if (!hours.read(in))
+  if (!categories.read(in) || !hours.read(in))
     return false;
   for (auto* set : {&countries, &devices, &addresses})
     if (!set->read(in))

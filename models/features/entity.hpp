@@ -115,6 +115,28 @@ private:
   std::vector<std::uint64_t> items_;
 };
 
+/// Amounts by category, the last few categories.
+class category_amounts {
+public:
+  static constexpr std::size_t size_max = 16;
+
+  /// Null when not known.
+  const amount_stats* find(std::uint64_t category) const;
+  void add(std::uint64_t category, double log_amount, std::uint32_t fade_at);
+
+  void write(binary::writer& out) const;
+  bool read(binary::reader& in);
+
+private:
+  struct item {
+    std::uint64_t category = 0;
+    amount_stats amounts;
+  };
+
+  /// Least recently used first.
+  std::vector<item> items_;
+};
+
 /// What an event tells of itself, worked out once.
 struct facts {
   time_ms at;
@@ -128,6 +150,8 @@ struct facts {
   std::uint64_t country = 0;
   std::uint64_t device = 0;
   std::uint64_t ip = 0;
+  /// Of the first line.
+  std::uint64_t category = 0;
 };
 
 facts facts_of(const event& e);
@@ -135,6 +159,7 @@ facts facts_of(const event& e);
 struct profile {
   event_window window;
   amount_stats amounts;
+  category_amounts categories;
   hour_counts hours;
   recent_set countries;
   recent_set devices;
