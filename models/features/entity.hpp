@@ -137,8 +137,15 @@ private:
   std::vector<item> items_;
 };
 
+/// Name of an entity within its tenant: a hash, so that images hold nobody's name.
+using key = std::array<std::uint8_t, 16>;
+
 /// What an event tells of itself, worked out once.
 struct facts {
+  /// The population of its event name, the profile and the address it belongs to.
+  key same_name{};
+  std::optional<key> customer;
+  std::optional<key> address;
   time_ms at;
   int hour = 0;
   /// sign * ln(1 + |amount|) in units of the currency; nothing without an amount.

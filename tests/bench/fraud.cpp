@@ -93,7 +93,10 @@ int main(int argc, char** argv) {
     std::vector<char> label;
     for (std::size_t i = 0; i < payments.size(); ++i)
       if (payments[i].e.occurred_at >= test) {
-        score.push_back(model.score(std::vector<double>(all[i].begin(), all[i].end())).raw);
+        std::vector<double> row(all[i].begin(), all[i].end());
+        for (std::size_t j = 0; j < row.size(); ++j)
+          row[j] = std::isnan(row[j]) ? model.typical(j) : row[j];
+        score.push_back(model.score(row).raw);
         label.push_back(payments[i].fraud);
       }
     report(fmt::format("seed_{}", seed).c_str(), score, label);
