@@ -3,10 +3,14 @@
 #include <caf/all.hpp>
 #include <nlohmann/json.hpp>
 
+#include "http/handlers/failed_replay.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
+#include "http/handlers/query.hpp"
 #include "http/handlers/tenants.hpp"
 #include "postgres/admin_store.hpp"
+#include "postgres/failed_store.hpp"
+#include "postgres/query_store.hpp"
 
 namespace pulse {
 
@@ -91,10 +95,23 @@ route slots_route(const route_parts& p) {
 
 route_lists make_routes(const route_parts& p) {
   route_lists out;
-  out.gateway = http::ingest_routes(
-      [agent = p.agent](ingest_ptr request) { caf::anon_send(agent, ingest_atom_v, std::move(request)); });
+  const ingest_port ingest = [agent = p.agent](ingest_ptr request) {
+    caf::anon_send(agent, ingest_atom_v, std::move(request));
+  };
+  out.gateway = http::ingest_routes(ingest);
   for (auto& r : http::health_routes(p.ready))
     out.gateway.push_back(std::move(r));
+
+  auto query_stores = std::make_shared<http::store_pool<query_store>>(p.workers, [&] {
+    return std::make_unique<postgres::pg_query_store>(postgres::query_config{p.conf.postgres_url, p.name},
+                                                      system_clock());
+  });
+  for (auto& r : http::query_routes(query_stores, system_clock()))
+    out.gateway.push_back(std::move(r));
+
+  auto failed_stores = std::make_shared<http::store_pool<failed_store>>(
+      p.workers, [&] { return std::make_unique<postgres::pg_failed_store>(p.conf.postgres_url, p.name); });
+  out.gateway.push_back(http::failed_replay_route(failed_stores, ingest));
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
       p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });
