@@ -30,11 +30,6 @@ tenant_supervisor_state::tenant_supervisor_state(tenant_supervisor_actor::pointe
   settings(std::move(last_known)),
   active_at_ms(context->time.monotonic_ms()) {
   self->set_down_handler([this](const caf::down_msg& down) { child_down(down); });
-  // Children end with their supervisor.
-  self->attach_functor([this] {
-    for (auto& request : waiting)
-      refuse(*request, "the tenant's supervisor ended");
-  });
 }
 
 caf::result<void> tenant_supervisor_state::start(const load_ptr& loaded) {
@@ -43,9 +38,9 @@ caf::result<void> tenant_supervisor_state::start(const load_ptr& loaded) {
     return caf::make_error(caf::sec::invalid_argument, loaded->err().detail);
   try {
     const auto& from = loaded->value().start;
-    scoring_child = self->spawn<scoring, caf::linked>(slot::scoring_stage(from, context->shared));
+    scoring_child = self->spawn<scoring, caf::monitored>(slot::scoring_stage(from, context->shared));
     enrichment_child =
-        self->spawn<enrichment, caf::linked>(slot::enrichment_stage(from, context->shared), scoring_child);
+        self->spawn<enrichment, caf::monitored>(slot::enrichment_stage(from, context->shared), scoring_child);
   } catch (const std::exception& e) {
     release();
     log::error("children_not_made", "tenant_supervisor", e.what(), {tenant, {}, ""});
@@ -137,6 +132,10 @@ void tenant_supervisor_state::spawn_ingestion() {
 }
 
 void tenant_supervisor_state::child_down(const caf::down_msg& down) {
+  // One that threw: the failed request has told the slot, which loads the tenant anew.
+  if ((enrichment_child && down.source == enrichment_child.address()) ||
+      (scoring_child && down.source == scoring_child.address()))
+    release();
   if (!ingestion_child || down.source != ingestion_child.address())
     return;
   ingestion_child = nullptr;
@@ -148,6 +147,15 @@ void tenant_supervisor_state::child_down(const caf::down_msg& down) {
              fmt::format("ingestion: {}; restarted in {} ms", caf::to_string(down.reason), delay), {tenant, {}, ""});
 }
 
+void tenant_supervisor_state::end(const caf::error& why) {
+  release();
+  if (ingestion_child)
+    self->send_exit(std::exchange(ingestion_child, nullptr), caf::exit_reason::user_shutdown);
+  for (auto& request : std::exchange(waiting, {}))
+    refuse(*request, "the tenant's supervisor ended");
+  self->quit(why);
+}
+
 void tenant_supervisor_state::tick() {
   const auto at = context->time.monotonic_ms();
   if (!waiting.empty() && settings && *settings)
@@ -156,24 +164,14 @@ void tenant_supervisor_state::tick() {
     ask_settings();
   const bool idle = at - active_at_ms > context->tenant_idle_ms && waiting.empty() && !enrichment_child;
   if (idle) {
-    if (ingestion_child)
-      self->send_exit(ingestion_child, caf::exit_reason::user_shutdown);
-    self->quit();
+    end(caf::exit_reason::normal);
     return;
   }
   self->delayed_send(tenant_supervisor_actor(self), tick_interval, tick_atom_v);
 }
 
 tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() {
-  self->set_exit_handler([this](const caf::exit_msg& x) {
-    // A child that threw ends here, not its supervisor; the slot loads the tenant anew.
-    const bool child = (enrichment_child && x.source == enrichment_child.address()) ||
-                       (scoring_child && x.source == scoring_child.address());
-    if (child)
-      release();
-    else if (x.reason == caf::exit_reason::user_shutdown || x.reason == caf::exit_reason::kill)
-      self->quit(x.reason);
-  });
+  self->set_exit_handler([this](const caf::exit_msg& x) { end(x.reason); });
   self->delayed_send(tenant_supervisor_actor(self), tick_interval, tick_atom_v);
   return {
       [this](start_atom, const load_ptr& loaded) { return start(loaded); },

@@ -27,6 +27,7 @@ struct tenant_supervisor_state {
   void spawn_ingestion();
   void child_down(const caf::down_msg& down);
   void tick();
+  void end(const caf::error& why);
   void refuse(ingest_request& request, const std::string& why);
 
   tenant_supervisor_actor::pointer self;

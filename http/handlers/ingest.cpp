@@ -145,7 +145,9 @@ route events_route(const ingest_port& port) {
   r.method = "POST";
   r.pattern = "/v1/events";
   r.needed = scope::ingest;
-  r.content_types = {"application/json", "application/x-ndjson", "application/ndjson", "text/plain"};
+  r.content_types = {"application/json", "application/x-ndjson", "application/ndjson", "text/plain",
+                     // What curl -d says when nobody tells it otherwise.
+                     "application/x-www-form-urlencoded"};
   r.zstd = true;
   r.handle = [port](request in, responder answer) {
     const auto ack = in.query_value("ack").value_or("durable");

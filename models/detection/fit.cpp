@@ -197,6 +197,7 @@ result<model> fit(matrix_view rows, std::vector<std::string> names, const fit_op
   for (auto rule : rules) {
     auto g = grow_forest(data, rule, options);
     scores.push_back(out_of_bag(g, data, looked_at, options));
+    g.f.pack();
     m->forests.push_back(std::move(g.f));
   }
   if (options.kind == model_kind::bundle)

@@ -125,6 +125,10 @@ double model::base() const {
   return total;
 }
 
+double model::typical(std::size_t feature) const {
+  return data_->ranges[feature].typical;
+}
+
 double model::raw_limit(double p) const {
   return std::exp2(inside(data_->calibrated.limit(p)));
 }

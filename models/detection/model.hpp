@@ -105,6 +105,9 @@ public:
   /// log2_total of a row of which nothing is known.
   double base() const;
 
+  /// Median of a feature in training; 0 for one that was never known.
+  double typical(std::size_t feature) const;
+
   /// The raw score that a share `p` of training rows reaches.
   double raw_limit(double p) const;
 

@@ -7,6 +7,7 @@
 #include "models/detection/calibration.hpp"
 #include "models/detection/grow.hpp"
 #include "models/detection/model.hpp"
+#include "models/detection/packed.hpp"
 #include "models/detection/range.hpp"
 #include "models/detection/tree.hpp"
 
@@ -21,14 +22,23 @@ struct forest {
   /// path_length_table(psi).
   std::vector<double> c;
   std::vector<tree> trees;
+  /// The same trees once more, for speed; empty until pack() was called.
+  packed_trees packed;
+
+  void pack() {
+    packed = packed_trees(trees, c);
+  }
 
   /// log2 of the score of Liu, Ting, Zhou (2008): -(mean path length) / c(psi); -1 for forests of one row.
   double log2_score(std::span<const float> row, bool has_missing) const {
     if (!(c.back() > 0))
       return -1;
     double sum = 0;
-    for (const auto& t : trees)
-      sum += path_length(t, row, c, has_missing);
+    if (packed.usable() && !has_missing)
+      sum = packed.path_length_sum(row);
+    else
+      for (const auto& t : trees)
+        sum += path_length(t, row, c, has_missing);
     return -sum / static_cast<double>(trees.size()) / c.back();
   }
 };

@@ -46,6 +46,7 @@ result<forest> read_forest(binary::reader& in, std::size_t columns) {
       return broken(fmt::format("tree {} is no tree", i));
     f.trees.push_back(std::move(*t));
   }
+  f.pack();
   return f;
 }
 

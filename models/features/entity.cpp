@@ -13,16 +13,26 @@ namespace {
 constexpr std::uint32_t customer_fades_at = 1'000;
 constexpr std::uint32_t population_fades_at = 200'000;
 
-std::uint64_t hash64(std::initializer_list<std::string_view> parts) {
-  const auto h = hash_parts(parts);
-  std::uint64_t out = 0;
-  std::memcpy(&out, h.data(), sizeof out);
-  // 0 means unknown.
-  return out == 0 ? 1 : out;
+/// 0 means unknown.
+std::uint64_t never_zero(std::uint64_t hash) {
+  return hash == 0 ? 1 : hash;
 }
 
-std::uint64_t hash_unless_empty(std::string_view kind, std::string_view text) {
-  return text.empty() ? 0 : hash64({kind, text});
+std::uint64_t front_of(const key& k) {
+  std::uint64_t out = 0;
+  std::memcpy(&out, k.data(), sizeof out);
+  return never_zero(out);
+}
+
+/// FNV-1a, 64 bits: only tells the few values of one customer apart, where a collision costs a reason at worst.
+std::uint64_t small_hash(std::initializer_list<std::string_view> parts) {
+  std::uint64_t out = 0xcbf29ce484222325ULL;
+  for (auto part : parts) {
+    for (auto c : part)
+      out = (out ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+    out = (out ^ 0x100) * 0x100000001b3ULL;
+  }
+  return never_zero(out);
 }
 
 std::int64_t ten_thousandths(const money& m) {
@@ -94,84 +104,6 @@ bool event_window::read(binary::reader& in) {
   return in.ok() && entries_.size() <= window_entries_max && std::is_sorted(entries_.begin(), entries_.end());
 }
 
-void amount_stats::add(double log_amount, std::uint32_t fade_at) {
-  sum += std::llround(log_amount * 1e6);
-  squares += std::llround(log_amount * log_amount * 1e6);
-  if (++n >= fade_at)
-    n /= 2, sum /= 2, squares /= 2;
-}
-
-double amount_stats::mean() const {
-  return n == 0 ? 0 : static_cast<double>(sum) / 1e6 / n;
-}
-
-double amount_stats::variance() const {
-  if (n < 2)
-    return 0;
-  const auto m = mean();
-  return std::max(0.0, (static_cast<double>(squares) / 1e6 - n * m * m) / (n - 1));
-}
-
-void amount_stats::write(binary::writer& out) const {
-  out.put(n);
-  out.put(sum);
-  out.put(squares);
-}
-
-void amount_stats::read(binary::reader& in) {
-  n = in.get<std::uint32_t>();
-  sum = in.get<std::int64_t>();
-  squares = in.get<std::int64_t>();
-}
-
-void hour_counts::add(int hour, std::uint32_t fade_at) {
-  ++count[static_cast<std::size_t>(hour)];
-  if (++total < fade_at)
-    return;
-  total = 0;
-  for (auto& c : count)
-    total += c /= 2;
-}
-
-void hour_counts::write(binary::writer& out) const {
-  for (auto c : count)
-    out.put_varint(c);
-}
-
-bool hour_counts::read(binary::reader& in) {
-  total = 0;
-  for (auto& c : count)
-    total += c = static_cast<std::uint32_t>(in.get_varint());
-  return in.ok();
-}
-
-bool recent_set::contains(std::uint64_t hash) const {
-  return std::find(items_.begin(), items_.end(), hash) != items_.end();
-}
-
-void recent_set::add(std::uint64_t hash) {
-  std::erase(items_, hash);
-  if (items_.size() == size_max)
-    items_.erase(items_.begin());
-  items_.push_back(hash);
-}
-
-void recent_set::write(binary::writer& out) const {
-  out.put(static_cast<std::uint8_t>(items_.size()));
-  for (auto hash : items_)
-    out.put(hash);
-}
-
-bool recent_set::read(binary::reader& in) {
-  const auto n = in.get<std::uint8_t>();
-  if (n > size_max)
-    return false;
-  items_.resize(n);
-  for (auto& hash : items_)
-    hash = in.get<std::uint64_t>();
-  return in.ok();
-}
-
 facts facts_of(const event& e) {
   facts out;
   out.at = e.occurred_at;
@@ -182,11 +114,21 @@ facts facts_of(const event& e) {
     const auto units = static_cast<double>(out.amount) / 1e4;
     out.log_amount = std::copysign(std::log1p(std::abs(units)), units);
   }
-  out.party = !e.customer.empty() ? hash64({"customer", e.customer}) : hash_unless_empty("anonymous", e.anonymous_id);
-  out.country = hash_unless_empty("country", e.country);
+  out.same_name = hash_parts({"name", e.name});
+  if (!e.customer.empty())
+    out.customer = hash_parts({"customer", e.customer});
+  else if (!e.anonymous_id.empty())
+    out.customer = hash_parts({"anonymous", e.anonymous_id});
+  if (!e.ip.empty())
+    out.address = hash_parts({"ip", e.ip});
+  out.party = out.customer ? front_of(*out.customer) : 0;
+  out.ip = out.address ? front_of(*out.address) : 0;
+  if (!e.country.empty())
+    out.country = small_hash({e.country});
   if (!e.device.empty() || !e.browser.empty() || !e.os.empty())
-    out.device = hash64({"device", e.device, e.browser, e.os});
-  out.ip = hash_unless_empty("ip", e.ip);
+    out.device = small_hash({e.device, e.browser, e.os});
+  if (!e.products.empty() && !e.products.front().category.empty())
+    out.category = small_hash({e.products.front().category});
   return out;
 }
 
@@ -197,6 +139,8 @@ void profile::update(const facts& f) {
   window.add({f.at, f.amount, 0});
   if (f.log_amount)
     amounts.add(*f.log_amount, customer_fades_at);
+  if (f.log_amount && f.category != 0)
+    categories.add(f.category, *f.log_amount, customer_fades_at);
   hours.add(f.hour, customer_fades_at);
   if (f.country != 0)
     countries.add(f.country);
@@ -209,6 +153,7 @@ void profile::update(const facts& f) {
 void profile::write(binary::writer& out) const {
   window.write(out);
   amounts.write(out);
+  categories.write(out);
   hours.write(out);
   for (const auto* set : {&countries, &devices, &addresses})
     set->write(out);
@@ -219,7 +164,7 @@ bool profile::read(binary::reader& in) {
   if (!window.read(in))
     return false;
   amounts.read(in);
-  if (!hours.read(in))
+  if (!categories.read(in) || !hours.read(in))
     return false;
   for (auto* set : {&countries, &devices, &addresses})
     if (!set->read(in))

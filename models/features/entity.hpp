@@ -115,8 +115,37 @@ private:
   std::vector<std::uint64_t> items_;
 };
 
+/// Amounts by category, the last few categories.
+class category_amounts {
+public:
+  static constexpr std::size_t size_max = 16;
+
+  /// Null when not known.
+  const amount_stats* find(std::uint64_t category) const;
+  void add(std::uint64_t category, double log_amount, std::uint32_t fade_at);
+
+  void write(binary::writer& out) const;
+  bool read(binary::reader& in);
+
+private:
+  struct item {
+    std::uint64_t category = 0;
+    amount_stats amounts;
+  };
+
+  /// Least recently used first.
+  std::vector<item> items_;
+};
+
+/// Name of an entity within its tenant: a hash, so that images hold nobody's name.
+using key = std::array<std::uint8_t, 16>;
+
 /// What an event tells of itself, worked out once.
 struct facts {
+  /// The population of its event name, the profile and the address it belongs to.
+  key same_name{};
+  std::optional<key> customer;
+  std::optional<key> address;
   time_ms at;
   int hour = 0;
   /// sign * ln(1 + |amount|) in units of the currency; nothing without an amount.
@@ -128,6 +157,8 @@ struct facts {
   std::uint64_t country = 0;
   std::uint64_t device = 0;
   std::uint64_t ip = 0;
+  /// Of the first line.
+  std::uint64_t category = 0;
 };
 
 facts facts_of(const event& e);
@@ -135,6 +166,7 @@ facts facts_of(const event& e);
 struct profile {
   event_window window;
   amount_stats amounts;
+  category_amounts categories;
   hour_counts hours;
   recent_set countries;
   recent_set devices;

@@ -11,18 +11,21 @@
 
 namespace pulse::features {
 
-/// All in one order:
-/// - amount: sign * ln(1 + |amount|), units of the currency.
-/// - amount_vs_customer, amount_vs_tenant: deviations of `amount` from the customer's usual one (shrunk to the tenant's
-///   with the weight of three events), and from the tenant's usual one for events of this name.
+/// All in one order. What is harmless however far it goes is cut off there, so that only the side that matters is
+/// unusual:
+/// - amount_vs_customer, amount_vs_tenant, amount_vs_category: deviations of ln(1 + |amount|) (units of the currency,
+///   with the amount's sign) from the customer's usual one (shrunk to the tenant's with the weight of three events),
+///   from the tenant's for events of this name, from the customer's in the category of the first line (shrunk to the
+///   customer's with the weight of three); not below -1.
 /// - items: ln(1 + quantity over all lines).
 /// - customer_events_1h/24h, ip_events_1h: ln(1 + events in (t - width, t], this one included).
-/// - customer_amount_1h/24h: signed ln(1 + amount) over the same windows.
-/// - seconds_since_last: ln(1 + seconds) since the customer's latest event not after this one.
-/// - customer_age: ln(1 + seconds) since the customer was first seen.
+/// - customer_amount_1h/24h: signed ln(1 + amount) over the same windows; not below the tenant's usual amount of one
+///   event of this name.
+/// - seconds_since_last: ln(1 + seconds), up to a day, since the customer's latest event not after this one.
+/// - customer_age: ln(1 + seconds), up to 30 days, since the customer was first seen.
 /// - new_country, new_device, new_ip: 1 when the customer had others and never (in the last eight) this one, else 0.
-/// - hour_share: share of the customer's events in this hour of day (UTC), shrunk to the tenant's with the weight of
-/// ten.
+/// - hour_rarity: -ln(24 * share of the customer's events in this hour of day (UTC), shrunk to the tenant's with the
+///   weight of ten); not below 0.
 /// - ip_customers_24h: ln(1 + different customers from this address in 24 h).
 /// Missing (NaN) where the event or the history does not carry it.
 const std::vector<std::string>& names();

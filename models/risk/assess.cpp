@@ -2,7 +2,10 @@
 #include "models/risk/assess.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+
+#include <fmt/format.h>
 
 namespace pulse::scoring {
 
@@ -16,17 +19,16 @@ struct share {
 };
 
 /// Everything that raised the score, the largest first.
-std::vector<share> raising(const detection::model& model, std::span<const double> row) {
+std::vector<share> raising(const detection::model& model, std::span<const double> row, const features::row& known) {
   std::vector<share> out;
   const auto add = [&](const char* source, const detection::contribution& c, double amount) {
-    if (!(amount > 0))
+    if (!(amount > 0) || std::isnan(known[c.feature]))
       return;
     share s{{source, model.features()[c.feature], 0, features::describe(c.feature, c.value, c.typical), {}, {}},
             amount};
     if (*source == 'r')
       s.part.detail += ", outside the usual range";
-    if (!std::isnan(c.value))
-      s.part.value = features::natural(c.feature, c.value);
+    s.part.value = features::natural(c.feature, c.value);
     s.part.typical = features::natural(c.feature, c.typical);
     out.push_back(std::move(s));
   };
@@ -84,16 +86,26 @@ pulse::risk assess(const features::row& row, const detection::model* model, bool
     out.parts.push_back({"model", "no_model", 0, "no model yet: the event was not scored", {}, {}});
     return out;
   }
-  const std::vector<double> wide(row.begin(), row.end());
+  // What is not known is taken as typical, in training too: walking both branches of every split costs ten times as
+  // much, and most events miss something. It never becomes a reason.
+  std::array<double, features::count> wide;
+  for (std::size_t j = 0; j < wide.size(); ++j)
+    wide[j] = std::isnan(row[j]) ? model->typical(j) : static_cast<double>(row[j]);
   const auto scored = model->score(wide);
   out.score = score_of_tail(scored.tail);
   out.level = level_of(out.score, policy);
   out.outcome = outcome_of(out.score, policy);
   out.anomaly = scored.raw;
   out.model = model->id();
-  // Most events are ordinary, and reasons cost more than the score.
-  if (out.score > 0)
-    out.parts = hand_out(raising(*model, wide), out.score, policy.parts_max);
+  if (out.score < policy.explain_min)
+    out.parts.push_back({"model",
+                         "ordinary",
+                         out.score,
+                         fmt::format("less unusual than {:.1f} % of events", 100 * scored.tail),
+                         {},
+                         {}});
+  else
+    out.parts = hand_out(raising(*model, wide, row), out.score, policy.parts_max);
   if (pooled)
     out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
   return out;

@@ -15,6 +15,8 @@ struct risk_policy {
   double critical = 90;
   double review = 75;
   double decline = 95;
+  /// Below this score a risk has one part instead of reasons, which cost three times as much as the score.
+  double explain_min = 50;
   /// Parts besides the one that holds the rest.
   std::size_t parts_max = 6;
 };

@@ -12,7 +12,7 @@
 
 namespace pulse::scoring {
 
-using key = std::array<std::uint8_t, 16>;
+using features::key;
 
 struct key_hash {
   std::size_t operator()(const key& k) const noexcept {

@@ -1,13 +1,37 @@
 // See pooled.hpp.
 #include "models/risk/pooled.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace pulse::scoring {
+
+namespace {
+
+/// A missing value becomes the column's median, as assess() takes it when it scores.
+void fill_missing(std::vector<double>& values, std::size_t column) {
+  std::vector<double> known;
+  for (auto i = column; i < values.size(); i += features::count)
+    if (!std::isnan(values[i]))
+      known.push_back(values[i]);
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
+  if (!known.empty())
+    std::nth_element(known.begin(), middle, known.end());
+  const auto typical = known.empty() ? 0 : *middle;
+  for (auto i = column; i < values.size(); i += features::count)
+    if (std::isnan(values[i]))
+      values[i] = typical;
+}
+
+} // namespace
 
 result<detection::model> fit_on_features(std::span<const features::row> rows, const detection::fit_options& options) {
   std::vector<double> values;
   values.reserve(rows.size() * features::count);
   for (const auto& row : rows)
     values.insert(values.end(), row.begin(), row.end());
+  for (std::size_t j = 0; j < features::count; ++j)
+    fill_missing(values, j);
   return detection::fit({values, rows.size(), features::count}, features::names(), options);
 }
 

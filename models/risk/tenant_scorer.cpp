@@ -15,24 +15,6 @@ const key& tenant_key() {
   return out;
 }
 
-key name_key(const event& e) {
-  return hash_parts({"name", e.name});
-}
-
-std::optional<key> customer_key(const event& e) {
-  if (!e.customer.empty())
-    return hash_parts({"customer", e.customer});
-  if (!e.anonymous_id.empty())
-    return hash_parts({"anonymous", e.anonymous_id});
-  return std::nullopt;
-}
-
-std::optional<key> ip_key(const event& e) {
-  if (e.ip.empty())
-    return std::nullopt;
-  return hash_parts({"ip", e.ip});
-}
-
 std::size_t place(const key& k) {
   return k.back() % chunk_count;
 }
@@ -76,42 +58,45 @@ bool tenant_scorer::seen_before(event& e, log_offset at) {
   return e.duplicate;
 }
 
-features::row tenant_scorer::feature_row(const event& e) const {
+features::row tenant_scorer::row_of(const event& e, const features::facts& f) const {
   features::history before;
   before.tenant = chunk_of(tenant_key()).populations.find(tenant_key());
-  const auto name = name_key(e);
-  before.same_name = chunk_of(name).populations.find(name);
-  if (const auto customer = customer_key(e))
-    before.customer = chunk_of(*customer).profiles.find(*customer);
-  if (const auto ip = ip_key(e))
-    before.ip = chunk_of(*ip).addresses.find(*ip);
-  return features::compute(e, features::facts_of(e), before);
+  before.same_name = chunk_of(f.same_name).populations.find(f.same_name);
+  if (f.customer)
+    before.customer = chunk_of(*f.customer).profiles.find(*f.customer);
+  if (f.address)
+    before.ip = chunk_of(*f.address).addresses.find(*f.address);
+  return features::compute(e, f, before);
+}
+
+features::row tenant_scorer::feature_row(const event& e) const {
+  return row_of(e, features::facts_of(e));
 }
 
 features::row tenant_scorer::score(event& e, log_offset at) {
-  const auto row = feature_row(e);
+  const auto f = features::facts_of(e);
+  const auto row = row_of(e, f);
   e.risk = assess(row, model_.get(), pooled_, options_.policy);
-  fold(e, at);
+  fold(e, f, at);
   return row;
 }
 
 void tenant_scorer::replay(const event& e, log_offset at) {
-  fold(e, at);
+  if (at > folded_to_)
+    fold(e, features::facts_of(e), at);
 }
 
-void tenant_scorer::fold(const event& e, log_offset at) {
+void tenant_scorer::fold(const event& e, const features::facts& f, log_offset at) {
   // The images hold everything up to folded_to_ already: folding it again would count it twice.
   if (e.test || e.duplicate || at <= folded_to_)
     return;
   const auto& limits = options_.limits;
-  const auto f = features::facts_of(e);
-  const auto name = name_key(e);
   chunk_of(tenant_key()).populations.update(tenant_key(), f, at, limits.populations, limits.window_entries);
-  chunk_of(name).populations.update(name, f, at, limits.populations, limits.window_entries);
-  if (const auto customer = customer_key(e))
-    chunk_of(*customer).profiles.update(*customer, f, at, limits.profiles, limits.window_entries);
-  if (const auto ip = ip_key(e))
-    chunk_of(*ip).addresses.update(*ip, f, at, limits.addresses, limits.window_entries);
+  chunk_of(f.same_name).populations.update(f.same_name, f, at, limits.populations, limits.window_entries);
+  if (f.customer)
+    chunk_of(*f.customer).profiles.update(*f.customer, f, at, limits.profiles, limits.window_entries);
+  if (f.address)
+    chunk_of(*f.address).addresses.update(*f.address, f, at, limits.addresses, limits.window_entries);
   ++events_since_images_;
 }
 

@@ -72,7 +72,8 @@ public:
   }
 
 private:
-  void fold(const event& e, log_offset at);
+  features::row row_of(const event& e, const features::facts& f) const;
+  void fold(const event& e, const features::facts& f, log_offset at);
   chunk& chunk_of(const key& k);
   const chunk& chunk_of(const key& k) const;
 

@@ -4,6 +4,7 @@
 
 #include "models/event/raw_codec.hpp"
 #include "models/event/standardise.hpp"
+#include "models/risk/tenant_scorer.hpp"
 #include "models/slot/shared_data.hpp"
 
 namespace pulse::slot {
@@ -128,12 +129,50 @@ enriched_part enrichment_stage::work(part p) {
 }
 
 struct scoring_stage::impl {
+  std::shared_ptr<const shared_data> shared;
   in_force stored;
+  scoring::tenant_scorer scorer;
+  log_offset last{-1};
+
+  void use_model(const std::string& hash, const std::vector<artifact>& artifacts);
+  void score(processed& it, bool replay);
 };
 
-scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data>) :
+/// The tenant's own model, else the pooled one; with neither, events pass as degraded.
+void scoring_stage::impl::use_model(const std::string& hash, const std::vector<artifact>& artifacts) {
+  std::shared_ptr<const detection::model> model = shared->pooled;
+  bool pooled = true;
+  for (const auto& a : artifacts) {
+    if (hash.empty() || a.kind != "model" || a.hash != hash)
+      continue;
+    auto loaded = detection::model::load(*a.bytes);
+    if (!loaded)
+      throw std::runtime_error("a stored model cannot be read: " + loaded.err().detail);
+    model = std::make_shared<const detection::model>(std::move(*loaded));
+    pooled = false;
+  }
+  if (auto ok = scorer.set_model(std::move(model), pooled); !ok)
+    throw std::runtime_error("a model does not fit: " + ok.err().detail);
+}
+
+void scoring_stage::impl::score(processed& it, bool replay) {
+  scorer.seen_before(it.event, it.offset);
+  if (replay) {
+    scorer.replay(it.event, it.offset);
+    return;
+  }
+  const auto row = scorer.score(it.event, it.offset);
+  it.features.assign(row.begin(), row.end());
+}
+
+scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
   impl_(std::make_unique<impl>()) {
+  impl_->shared = std::move(shared);
   impl_->stored = start.settings;
+  for (const auto& image : start.images)
+    if (auto ok = impl_->scorer.load({image.chunk, image.as_of, image.bytes}); !ok)
+      throw std::runtime_error("a stored image cannot be read: " + ok.err().detail);
+  impl_->use_model(start.settings.model, start.artifacts);
 }
 
 scoring_stage::~scoring_stage() = default;
@@ -143,19 +182,23 @@ part_result scoring_stage::work(enriched_part p) {
   part_result out;
   out.request = p.request;
   out.tenant = p.tenant;
-  if (p.take_images && !(p.settings == impl_->stored)) {
-    const auto as_of = p.items.empty() ? log_offset{-1} : p.items.back().offset;
-    out.images.push_back({control_chunk, as_of, encode_in_force(p.settings)});
-    impl_->stored = p.settings;
-  }
-  if (p.replay)
-    return out;
   for (auto& it : p.items) {
-    it.event.risk.level = "low";
-    it.event.risk.outcome = "approve";
-    it.event.risk.degraded = true;
+    impl_->last = it.offset;
+    if (it.outcome == outcome::stored)
+      impl_->score(it, p.replay);
+    else if (it.outcome == outcome::control && it.control_kind == "model")
+      impl_->use_model(it.control_hash, p.artifacts);
   }
-  out.results = std::move(p.items);
+  if (p.take_images) {
+    if (!(p.settings == impl_->stored)) {
+      out.images.push_back({control_chunk, impl_->last, encode_in_force(p.settings)});
+      impl_->stored = p.settings;
+    }
+    for (auto& image : impl_->scorer.take_dirty_images(impl_->last))
+      out.images.push_back({image.chunk, image.as_of, std::move(image.bytes)});
+  }
+  if (!p.replay)
+    out.results = std::move(p.items);
   return out;
 }
 

@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "actors/node_agent/node_agent.hpp"
+#include "base/embedded.hpp"
 #include "base/worker_pool.hpp"
 #include "http/admin/admin_server.hpp"
 #include "http/server/server.hpp"
+#include "models/risk/pooled.hpp"
+#include "models/risk/sample.hpp"
 #include "models/slot/shared_data.hpp"
 #include "node/files.hpp"
 #include "node/routes.hpp"
@@ -27,6 +30,22 @@ namespace pulse {
 namespace {
 
 constexpr auto component = "node";
+
+/// The pooled model: fitted with a fixed seed on the sample that the program carries.
+result<std::shared_ptr<const detection::model>> fit_stand_in() {
+  for (const auto& file : embedded_node()) {
+    if (file.name != "demo_order_lines.csv")
+      continue;
+    auto events = scoring::read_order_lines(file.content);
+    if (!events)
+      return events.err();
+    auto model = scoring::fit_pooled(*events, {.random_state = 1});
+    if (!model)
+      return model.err();
+    return std::make_shared<const detection::model>(std::move(*model));
+  }
+  return error{ec::internal, "the program carries no sample for the pooled model", ""};
+}
 
 /// Countries and geo; what is missing is said and done without.
 result<std::shared_ptr<const slot::shared_data>> read_shared_data(const settings& s) {
@@ -50,7 +69,10 @@ result<std::shared_ptr<const slot::shared_data>> read_shared_data(const settings
   } else {
     log::warning("geo_missing", component, "geo_dir has no geoip and geoip6: no country is found by address");
   }
-  return std::make_shared<const slot::shared_data>(std::move(data));
+  auto pooled = fit_stand_in();
+  if (!pooled)
+    return pooled.err();
+  return std::make_shared<const slot::shared_data>(std::move(data), *pooled);
 }
 
 slot::machine_config slot_config(const settings& s) {

@@ -54,6 +54,10 @@ TEST_CASE("scores of scikit-learn's forest are met to 1e-12", "[detection][f:5.1
       row.push_back(to_feature(x.get<double>()));
     const auto score = std::exp2(f.log2_score(row, false));
     CHECK(std::abs(score - reference["score"][i].get<double>()) < 1e-12);
+    auto fast = f;
+    fast.pack();
+    REQUIRE(fast.packed.usable());
+    CHECK(std::exp2(fast.log2_score(row, false)) == score);
   }
 }
 
