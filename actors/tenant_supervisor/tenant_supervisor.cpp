@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "actors/alerting/alerting.hpp"
 #include "actors/enrichment/enrichment.hpp"
 #include "actors/ingestion/ingestion.hpp"
 #include "actors/scoring/scoring.hpp"
@@ -148,6 +149,16 @@ void tenant_supervisor_state::child_down(const caf::down_msg& down) {
              fmt::format("ingestion: {}; restarted in {} ms", caf::to_string(down.reason), delay), {tenant, {}, ""});
 }
 
+/// What is due is asked for again every second, so a child that died is made anew by the next call.
+void tenant_supervisor_state::alert() {
+  active_at_ms = context->time.monotonic_ms();
+  if (!alerting_child && context->notify != nullptr && active_at_ms >= alerting_restart_at_ms)
+    alerting_child = self->spawn<alerting, caf::linked>(
+        context, tenant, workers[static_cast<std::size_t>(tenant.value) % workers.size()]);
+  if (alerting_child)
+    self->send(alerting_child, alert_atom_v);
+}
+
 void tenant_supervisor_state::tick() {
   const auto at = context->time.monotonic_ms();
   if (!waiting.empty() && settings && *settings)
@@ -158,6 +169,8 @@ void tenant_supervisor_state::tick() {
   if (idle) {
     if (ingestion_child)
       self->send_exit(ingestion_child, caf::exit_reason::user_shutdown);
+    if (alerting_child)
+      self->send_exit(alerting_child, caf::exit_reason::user_shutdown);
     self->quit();
     return;
   }
@@ -169,9 +182,19 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
     // A child that threw ends here, not its supervisor; the slot loads the tenant anew.
     const bool child = (enrichment_child && x.source == enrichment_child.address()) ||
                        (scoring_child && x.source == scoring_child.address());
-    if (child)
+    if (child) {
       release();
-    else if (x.reason == caf::exit_reason::user_shutdown || x.reason == caf::exit_reason::kill)
+      return;
+    }
+    if (alerting_child && x.source == alerting_child.address()) {
+      alerting_child = nullptr;
+      const auto delay = std::min(restart_delay_ms_max, restart_delay_ms_min << std::min(++alerting_restarts, 9));
+      alerting_restart_at_ms = context->time.monotonic_ms() + delay;
+      context->metrics.alarm("alerting_restarted");
+      log::error("child_died", "tenant_supervisor", "alerting: " + caf::to_string(x.reason), {tenant, {}, ""});
+      return;
+    }
+    if (x.reason == caf::exit_reason::user_shutdown || x.reason == caf::exit_reason::kill)
       self->quit(x.reason);
   });
   self->delayed_send(tenant_supervisor_actor(self), tick_interval, tick_atom_v);
@@ -180,7 +203,7 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
       [this](work_atom, const part_ptr& part) { return work(part); },
       [this](release_atom) { release(); },
       [this](ingest_atom, ingest_ptr request) { ingest(std::move(request)); },
-      [this](alert_atom) { active_at_ms = context->time.monotonic_ms(); },
+      [this](alert_atom) { alert(); },
       [this](tick_atom) { tick(); },
   };
 }

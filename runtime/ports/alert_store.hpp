@@ -28,9 +28,9 @@ struct planned_alerts {
 struct claim_limits {
   std::int64_t max = 64;
   /// Of one endpoint, so that one that is dead cannot take all places.
-  std::int64_t per_endpoint = 4;
+  std::int64_t per_endpoint = 8;
   /// Longer than the longest attempt with its time in the notifier's queue.
-  std::int64_t lease_ms = 120'000;
+  std::int64_t lease_ms = 180'000;
   /// Endpoints that get nothing now.
   std::vector<uuid> busy;
 };
@@ -82,8 +82,10 @@ public:
   /// Deliveries whose time has come, under a lease and the next attempt's number.
   virtual result<std::vector<claimed_delivery>> claim(tenant_id tenant, time_ms now, const claim_limits& limits) = 0;
 
-  /// Only the attempt that was claimed last changes the delivery. 410 disables the endpoint.
-  virtual result<recorded> record(tenant_id tenant, time_ms now, const attempt_result& r) = 0;
+  /// What became of each, in order; all or none. Only the attempt that was claimed last changes a delivery. 410
+  /// disables the endpoint.
+  virtual result<std::vector<recorded>> record(tenant_id tenant, time_ms now,
+                                               const std::vector<attempt_result>& results) = 0;
 };
 
 } // namespace pulse

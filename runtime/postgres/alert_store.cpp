@@ -79,6 +79,32 @@ std::string printable(std::string text, std::size_t max) {
   return text;
 }
 
+recorded record_one(pqxx::work& tx, tenant_id tenant, time_ms now, const attempt_result& r,
+                    const alert::retry_config& retry) {
+  auto v = judge(r, retry);
+  const auto state = v.what == recorded::delivered ? "delivered" : v.what == recorded::retry ? "pending" : "failed";
+  const auto moved = tx.exec(
+      "UPDATE delivery SET state = $4, lease_until = NULL, next_at = $5 WHERE tenant_id = $1 AND "
+      "delivery_id = $2 AND attempt = $3 AND state = 'pending' RETURNING endpoint_id",
+      pqxx::params{tenant.value, r.delivery_id.str(), r.attempt, state, format_time(time_ms{now.value + v.delay_ms})});
+  if (moved.empty())
+    v.what = recorded::stale;
+  const auto text = [](const std::string& s) {
+    return s.empty() ? std::nullopt : std::optional(s);
+  };
+  tx.exec("INSERT INTO attempt (tenant_id, delivery_id, attempt, endpoint_id, alert_id, at, status, error, seconds, "
+          "reply_head, outcome) SELECT tenant_id, delivery_id, $3::int, endpoint_id, alert_id, $4::timestamptz, "
+          "nullif($5::int, 0), $6::text, $7::float8, $8::text, $9::text FROM delivery WHERE tenant_id = $1 AND "
+          "delivery_id = $2 "
+          "ON CONFLICT DO NOTHING",
+          pqxx::params{tenant.value, r.delivery_id.str(), r.attempt, format_time(now), r.status,
+                       text(printable(r.error, error_bytes_max)), r.seconds,
+                       text(printable(r.reply_head, error_bytes_max)), std::string(to_string(v.what))});
+  if (v.what == recorded::disabled)
+    disable_endpoint(tx, tenant, to_uuid(moved[0][0]));
+  return v.what;
+}
+
 } // namespace
 
 uuid to_uuid(const pqxx::field& f) {
@@ -149,32 +175,14 @@ result<std::vector<claimed_delivery>> pg_alert_store::claim(tenant_id tenant, ti
   });
 }
 
-result<recorded> pg_alert_store::record(tenant_id tenant, time_ms now, const attempt_result& r) {
-  return writer_.run_for(tenant, "recording an attempt", [&](pqxx::work& tx) {
-    auto v = judge(r, retry_);
-    const auto state = v.what == recorded::delivered ? "delivered" : v.what == recorded::retry ? "pending" : "failed";
-    const auto moved =
-        tx.exec("UPDATE delivery SET state = $4, lease_until = NULL, next_at = $5 WHERE tenant_id = $1 AND "
-                "delivery_id = $2 AND attempt = $3 AND state = 'pending' RETURNING endpoint_id",
-                pqxx::params{tenant.value, r.delivery_id.str(), r.attempt, state,
-                             format_time(time_ms{now.value + v.delay_ms})});
-    if (moved.empty())
-      v.what = recorded::stale;
-    const auto text = [](const std::string& s) {
-      return s.empty() ? std::nullopt : std::optional(s);
-    };
-    tx.exec("INSERT INTO attempt (tenant_id, delivery_id, attempt, endpoint_id, alert_id, at, status, error, seconds, "
-            "reply_head, outcome) SELECT tenant_id, delivery_id, $3::int, endpoint_id, alert_id, $4::timestamptz, "
-            "nullif($5::int, 0), $6::text, $7::float8, $8::text, $9::text FROM delivery WHERE tenant_id = $1 AND "
-            "delivery_id = $2 "
-            "ON CONFLICT DO NOTHING",
-            pqxx::params{tenant.value, r.delivery_id.str(), r.attempt, format_time(now), r.status,
-                         text(printable(r.error, error_bytes_max)), r.seconds,
-                         text(printable(r.reply_head, error_bytes_max)), std::string(to_string(v.what))});
-    if (v.what == recorded::disabled)
-      disable_endpoint(tx, tenant, to_uuid(moved[0][0]));
+result<std::vector<recorded>> pg_alert_store::record(tenant_id tenant, time_ms now,
+                                                     const std::vector<attempt_result>& results) {
+  return writer_.run_for(tenant, "recording attempts", [&](pqxx::work& tx) {
+    std::vector<recorded> out;
+    for (const auto& r : results)
+      out.push_back(record_one(tx, tenant, now, r, retry_));
     settle_due(tx, tenant);
-    return v.what;
+    return out;
   });
 }
 

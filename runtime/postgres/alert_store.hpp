@@ -13,7 +13,8 @@ public:
 
   result<planned_alerts> plan(tenant_id tenant, time_ms now) override;
   result<std::vector<claimed_delivery>> claim(tenant_id tenant, time_ms now, const claim_limits& limits) override;
-  result<recorded> record(tenant_id tenant, time_ms now, const attempt_result& r) override;
+  result<std::vector<recorded>> record(tenant_id tenant, time_ms now,
+                                       const std::vector<attempt_result>& results) override;
 
 private:
   session writer_;

@@ -47,7 +47,7 @@ TEST_CASE("a candidate is told to the endpoints that want its type, and nothing 
     CHECK(c.alert.traceparent.starts_with("00-" + c.trace.hex() + "-"));
     CHECK(c.alert.incident_id == db.one("SELECT incident_id FROM incident"));
     CHECK(test::is_due(db, tenant));
-    CHECK(must(store.record(tenant, later(0), answered(c, 200))) == recorded::delivered);
+    CHECK(must(store.record(tenant, later(0), {answered(c, 200)})).at(0) == recorded::delivered);
   }
   CHECK_FALSE(test::is_due(db, tenant));
   CHECK(db.one("SELECT count(*) FROM attempt WHERE outcome = 'delivered' AND status = 200") == "2");
@@ -96,13 +96,13 @@ TEST_CASE("a lease that ran out is claimed again under the same alert, and a lat
   postgres::pg_alert_store next(db.url(), "n2");
   CHECK(must(next.claim(tenant, later(minute_ms), {})).empty());
   CHECK(test::is_due(db, tenant));
-  const auto again = must(next.claim(tenant, later(3 * minute_ms), {}));
+  const auto again = must(next.claim(tenant, later(4 * minute_ms), {}));
   REQUIRE(again.size() == 1);
   CHECK(again[0].attempt == 2);
   CHECK(again[0].delivery_id == lost[0].delivery_id);
   CHECK(again[0].alert.alert_id == lost[0].alert.alert_id);
-  CHECK(must(killed.record(tenant, later(3 * minute_ms), answered(lost[0], 500))) == recorded::stale);
-  CHECK(must(next.record(tenant, later(3 * minute_ms), answered(again[0], 200))) == recorded::delivered);
+  CHECK(must(killed.record(tenant, later(4 * minute_ms), {answered(lost[0], 500)})).at(0) == recorded::stale);
+  CHECK(must(next.record(tenant, later(4 * minute_ms), {answered(again[0], 200)})).at(0) == recorded::delivered);
   CHECK(db.one("SELECT string_agg(outcome, ',' ORDER BY attempt) FROM attempt") == "stale,delivered");
   CHECK_FALSE(test::is_due(db, tenant));
 }
@@ -121,7 +121,7 @@ TEST_CASE("a failure is tried again with growing delay, and given up at last", "
        {std::pair{2000, recorded::retry}, std::pair{90'000, recorded::retry}, std::pair{0, recorded::failed}}) {
     const auto claimed = must(store.claim(tenant, at, {}));
     REQUIRE(claimed.size() == 1);
-    CHECK(must(store.record(tenant, at, answered(claimed[0], 500))) == what);
+    CHECK(must(store.record(tenant, at, {answered(claimed[0], 500)})).at(0) == what);
     CHECK(must(store.claim(tenant, at, {})).empty());
     at.value += wait;
   }
@@ -141,7 +141,7 @@ TEST_CASE("410 disables the endpoint and gives up what waits for it, the neighbo
   claim_limits one;
   one.per_endpoint = 1;
   for (const auto& c : must(store.claim(tenant, later(0), one)))
-    CHECK(must(store.record(tenant, later(0), answered(c, c.endpoint_id == gone ? 410 : 200))) ==
+    CHECK(must(store.record(tenant, later(0), {answered(c, c.endpoint_id == gone ? 410 : 200)})).at(0) ==
           (c.endpoint_id == gone ? recorded::disabled : recorded::delivered));
   CHECK(db.one(fmt::format("SELECT state FROM endpoint WHERE endpoint_id = '{}'", gone.str())) == "disabled");
   CHECK(db.one(fmt::format("SELECT count(*) FROM delivery WHERE endpoint_id = '{}' AND state = 'failed'",
@@ -158,8 +158,9 @@ TEST_CASE("one endpoint gets no more than its share of a claim, and none while i
     add_candidate(db, tenant);
   postgres::pg_alert_store store(db.url(), "n");
   must(store.plan(tenant, later(0)));
-  CHECK(must(store.claim(tenant, later(0), {})).size() == 8);
   claim_limits limits;
+  limits.per_endpoint = 4;
+  CHECK(must(store.claim(tenant, later(0), limits)).size() == 8);
   limits.busy = {first};
   for (const auto& c : must(store.claim(tenant, later(0), limits)))
     CHECK(c.endpoint_id == second);
@@ -180,6 +181,6 @@ TEST_CASE("alerting for one tenant neither sees nor changes another's", "[alerti
   const auto of_a = must(store.claim(a, later(0), {}));
   REQUIRE(of_a.size() == 1);
   CHECK(of_a[0].url == "http://a.example/");
-  CHECK(must(store.record(b, later(0), answered(of_a[0], 200))) == recorded::stale);
+  CHECK(must(store.record(b, later(0), {answered(of_a[0], 200)})).at(0) == recorded::stale);
   CHECK(db.one("SELECT count(*) FROM attempt") == "0");
 }
