@@ -37,5 +37,6 @@ void show(const common_options& options, const json& document, const std::functi
 void add_serve_verbs(CLI::App& program);
 void add_tenant_verbs(CLI::App& program);
 void add_event_verbs(CLI::App& program);
+void add_alert_verbs(CLI::App& program);
 
 } // namespace pulse::cli
