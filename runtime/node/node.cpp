@@ -178,8 +178,10 @@ result<void> node::parts::start_actors() {
   w.allow = std::move(*allow);
   sender = std::make_unique<delivery::webhook_sender>(std::move(w));
   c.notify = sender.get();
-  c.public_url =
-      conf.public_url.empty() ? fmt::format("http://{}:{}", conf.http_host, conf.http_port) : conf.public_url;
+  // Without a fixed port the address is not known yet: alerts then have no link.
+  c.public_url = conf.public_url;
+  if (c.public_url.empty() && conf.http_port != 0)
+    c.public_url = fmt::format("http://{}:{}", conf.http_host, conf.http_port);
   c.horizon_ms = conf.horizon_days * day_ms;
   c.tenant_idle_ms = conf.tenant_idle_ms;
   c.store_workers = 2;
