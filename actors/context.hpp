@@ -10,8 +10,10 @@
 #include "models/event/request_parser.hpp"
 #include "models/slot/machine.hpp"
 #include "models/slot/stages.hpp"
+#include "ports/alert_store.hpp"
 #include "ports/control_store.hpp"
 #include "ports/event_log.hpp"
+#include "ports/notifier.hpp"
 #include "ports/slot_store.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -32,6 +34,11 @@ struct actor_context {
   int store_workers = 4;
   /// A core actor died: the node cannot go on.
   std::function<void(const std::string& why)> fatal;
+  /// Tells receivers; outlives every actor. Without it, or without a store of alerts, alerts stay in the database.
+  notifier* notify = nullptr;
+  std::function<std::unique_ptr<alert_store>()> make_alert_store;
+  /// Base of the links in alerts, `https://pulse.example`; empty: none.
+  std::string public_url;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

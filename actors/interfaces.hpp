@@ -30,6 +30,14 @@ using scoring_actor = caf::typed_actor<
 /// Reads and enriches one tenant's parts in order, and delegates them to scoring. As scoring in all else.
 using enrichment_actor = caf::typed_actor<caf::result<part_result_ptr>(work_atom, part_ptr)>;
 
+/// Tells a tenant's receivers: decides candidates, claims what is due, sends, records. Child of the tenant_supervisor;
+/// event-based: the database's part is done by a store_worker, and all state is there.
+using alerting_actor = caf::typed_actor<
+    // There may be alerts to decide, or deliveries that are due.
+    caf::result<void>(alert_atom),
+    // INTERNAL: the notifier is done with an attempt.
+    caf::result<void>(attempt_end_ptr)>;
+
 /// Owns a tenant's children on this node, restarts them with back-off, puts them to sleep. Child of the node_agent.
 using tenant_supervisor_actor = caf::typed_actor<
     // Makes enrichment and scoring anew from what was loaded; those that run are stopped.
@@ -64,8 +72,9 @@ using slot_reader_actor = caf::typed_actor<
     caf::result<void>(beat_atom)>;
 
 /// Blocking work with settings and deliveries, on a connection and a thread of its own. A small fixed number a node.
-using store_worker_actor = caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id),
-                                            caf::result<due_ptr>(due_atom), caf::result<void>(job_atom, job_ptr)>;
+using store_worker_actor =
+    caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id), caf::result<due_ptr>(due_atom),
+                     caf::result<void>(job_atom, job_ptr), caf::result<void>(job_atom, alert_job_ptr)>;
 
 /// Fits a tenant's model on its stored history and has it put in force. One training, then it quits; detached, as a fit
 /// takes a core for a while. Child of the node_agent.

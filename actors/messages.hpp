@@ -10,8 +10,10 @@
 
 #include "base/ids.hpp"
 #include "models/slot/stages.hpp"
+#include "ports/alert_store.hpp"
 #include "ports/control_store.hpp"
 #include "ports/ingest.hpp"
+#include "ports/notifier.hpp"
 #include "ports/slot_store.hpp"
 
 namespace pulse {
@@ -55,6 +57,16 @@ using store_job = std::function<void(control_store&)>;
 using job_ptr = std::shared_ptr<store_job>;
 using training_ptr = std::shared_ptr<result<training_outcome>>;
 using control_ptr = std::shared_ptr<const slot::control>;
+/// The same with the store of alerts.
+using alert_job = std::function<void(alert_store&)>;
+using alert_job_ptr = std::shared_ptr<alert_job>;
+
+/// How an attempt to tell a receiver ended.
+struct attempt_end {
+  claimed_delivery what;
+  result<http_reply> reply;
+};
+using attempt_end_ptr = std::shared_ptr<attempt_end>;
 
 } // namespace pulse
 
@@ -99,6 +111,8 @@ CAF_ADD_ATOM(pulse, pulse, due_atom)
 CAF_ADD_ATOM(pulse, pulse, beat_atom)
 CAF_ADD_ATOM(pulse, pulse, train_atom)
 CAF_ADD_ATOM(pulse, pulse, control_atom)
+CAF_ADD_TYPE_ID(pulse, (pulse::alert_job_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::attempt_end_ptr))
 
 CAF_END_TYPE_ID_BLOCK(pulse)
 
@@ -118,3 +132,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::statuses_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::training_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::control_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::alert_job_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::attempt_end_ptr)

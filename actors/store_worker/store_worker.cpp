@@ -10,7 +10,10 @@ constexpr std::int64_t due_max = 500;
 } // namespace
 
 store_worker_state::store_worker_state(store_worker_actor::pointer p, context_ptr c) :
-  self(p), context(std::move(c)), store(context->make_control_store()) {
+  self(p),
+  context(std::move(c)),
+  store(context->make_control_store()),
+  alerts(context->make_alert_store ? context->make_alert_store() : nullptr) {
 }
 
 store_worker_actor::behavior_type store_worker_state::make_behavior() {
@@ -20,6 +23,10 @@ store_worker_actor::behavior_type store_worker_state::make_behavior() {
       },
       [this](due_atom) { return std::make_shared<result<std::vector<due_work>>>(store->due(due_max)); },
       [this](job_atom, const job_ptr& job) { (*job)(*store); },
+      [this](job_atom, const alert_job_ptr& job) {
+        if (alerts)
+          (*job)(*alerts);
+      },
   };
 }
 

@@ -16,6 +16,8 @@ struct store_worker_state {
   store_worker_actor::pointer self;
   context_ptr context;
   std::unique_ptr<control_store> store;
+  /// Null where the node has no store of alerts.
+  std::unique_ptr<alert_store> alerts;
 };
 
 using store_worker = caf::stateful_actor<store_worker_state, store_worker_actor::base>;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "actors/alerting/alerting.hpp"
 #include "actors/enrichment/enrichment.hpp"
 #include "actors/ingestion/ingestion.hpp"
 #include "actors/scoring/scoring.hpp"
@@ -136,6 +137,14 @@ void tenant_supervisor_state::child_down(const caf::down_msg& down) {
   if ((enrichment_child && down.source == enrichment_child.address()) ||
       (scoring_child && down.source == scoring_child.address()))
     release();
+  if (alerting_child && down.source == alerting_child.address()) {
+    alerting_child = nullptr;
+    const auto wait = std::min(restart_delay_ms_max, restart_delay_ms_min << std::min(++alerting_restarts, 9));
+    alerting_restart_at_ms = context->time.monotonic_ms() + wait;
+    context->metrics.alarm("alerting_restarted");
+    log::error("child_died", "tenant_supervisor", "alerting: " + caf::to_string(down.reason), {tenant, {}, ""});
+    return;
+  }
   if (!ingestion_child || down.source != ingestion_child.address())
     return;
   ingestion_child = nullptr;
@@ -151,9 +160,21 @@ void tenant_supervisor_state::end(const caf::error& why) {
   release();
   if (ingestion_child)
     self->send_exit(std::exchange(ingestion_child, nullptr), caf::exit_reason::user_shutdown);
+  if (alerting_child)
+    self->send_exit(std::exchange(alerting_child, nullptr), caf::exit_reason::user_shutdown);
   for (auto& request : std::exchange(waiting, {}))
     refuse(*request, "the tenant's supervisor ended");
   self->quit(why);
+}
+
+/// What is due is asked for again every second, so a child that died is made anew by the next call.
+void tenant_supervisor_state::alert() {
+  active_at_ms = context->time.monotonic_ms();
+  if (!alerting_child && context->notify != nullptr && active_at_ms >= alerting_restart_at_ms)
+    alerting_child = self->spawn<alerting, caf::monitored>(
+        context, tenant, workers[static_cast<std::size_t>(tenant.value) % workers.size()]);
+  if (alerting_child)
+    self->send(alerting_child, alert_atom_v);
 }
 
 void tenant_supervisor_state::tick() {
@@ -178,7 +199,7 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
       [this](work_atom, const part_ptr& part) { return work(part); },
       [this](release_atom) { release(); },
       [this](ingest_atom, ingest_ptr request) { ingest(std::move(request)); },
-      [this](alert_atom) { active_at_ms = context->time.monotonic_ms(); },
+      [this](alert_atom) { alert(); },
       [this](tick_atom) { tick(); },
   };
 }

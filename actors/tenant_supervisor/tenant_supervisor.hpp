@@ -26,6 +26,7 @@ struct tenant_supervisor_state {
   void take_settings(const settings_ptr& fresh);
   void spawn_ingestion();
   void child_down(const caf::down_msg& down);
+  void alert();
   void tick();
   void end(const caf::error& why);
   void refuse(ingest_request& request, const std::string& why);
@@ -39,6 +40,9 @@ struct tenant_supervisor_state {
   ingestion_actor ingestion_child;
   enrichment_actor enrichment_child;
   scoring_actor scoring_child;
+  alerting_actor alerting_child;
+  int alerting_restarts = 0;
+  std::int64_t alerting_restart_at_ms = 0;
   /// Requests that came before the settings; bounded.
   std::deque<ingest_ptr> waiting;
   int restarts = 0;

@@ -69,13 +69,16 @@ bool verify(const webhook_secret& secret, std::string_view id, std::string_view 
   return fits;
 }
 
+std::string webhook_id(const uuid& alert_id) {
+  return "msg_" + alert_id.str();
+}
+
 result<webhook_message> build_webhook(const outgoing_alert& alert, std::span<const webhook_secret> secrets,
                                       time_ms now) {
   auto data = nlohmann::ordered_json::parse(alert.data, nullptr, false);
   if (!data.is_object())
     return error{ec::malformed, "the alert's data is no JSON object", ""};
-  const auto id = alert.alert_id.str();
-  data["alert_id"] = id;
+  data["alert_id"] = alert.alert_id.str();
   if (!alert.incident_id.empty())
     data["incident_id"] = alert.incident_id;
   if (!alert.url.empty())
@@ -87,6 +90,7 @@ result<webhook_message> build_webhook(const outgoing_alert& alert, std::span<con
   webhook_message out;
   out.body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   const auto timestamp_s = now.value / second_ms;
+  const auto id = webhook_id(alert.alert_id);
   out.headers = {{"Content-Type", "application/json"},
                  {"User-Agent", "PulseEcom-Webhooks/1.0"},
                  {"webhook-id", id},

@@ -64,6 +64,9 @@ struct webhook_message {
   std::string body;
 };
 
+/// `msg_` and the alert's id: one alert has one, whatever it is sent for and however often.
+std::string webhook_id(const uuid& alert_id);
+
 /// The same body on every attempt; timestamp and signature are those of this attempt. `malformed` when `data` is no
 /// JSON object.
 result<webhook_message> build_webhook(const outgoing_alert& alert, std::span<const webhook_secret> secrets,

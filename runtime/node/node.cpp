@@ -10,6 +10,7 @@
 #include "actors/node_agent/node_agent.hpp"
 #include "base/embedded.hpp"
 #include "base/worker_pool.hpp"
+#include "delivery/webhook_sender.hpp"
 #include "http/admin/admin_server.hpp"
 #include "http/server/server.hpp"
 #include "models/risk/pooled.hpp"
@@ -17,6 +18,7 @@
 #include "models/slot/shared_data.hpp"
 #include "node/files.hpp"
 #include "node/routes.hpp"
+#include "postgres/alert_store.hpp"
 #include "postgres/control_store.hpp"
 #include "postgres/key_directory.hpp"
 #include "postgres/migrator.hpp"
@@ -108,6 +110,7 @@ struct node::parts {
   directory_lock lock;
   pulse::metrics metrics;
   std::unique_ptr<rocks_event_log> log;
+  std::unique_ptr<delivery::webhook_sender> sender;
   std::unique_ptr<caf::actor_system_config> actor_config;
   std::unique_ptr<caf::actor_system> system;
   std::unique_ptr<postgres::pg_key_directory> keys;
@@ -146,7 +149,10 @@ node::parts::~parts() {
   if (agent)
     caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
   agent = nullptr;
-  // Waits for every actor.
+  // Every actor ends before the sender, whose last answers still go to the system.
+  if (system)
+    system->await_all_actors_done();
+  sender.reset();
   system.reset();
   workers.reset();
   key_workers.reset();
@@ -173,7 +179,9 @@ result<void> node::parts::start_actors() {
   auto shared = read_shared_data(conf);
   if (!shared)
     return shared.err();
-  actor_context c{*log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}};
+  actor_context c{
+      *log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}, nullptr,
+      {},   {}};
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(
         postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
@@ -182,6 +190,20 @@ result<void> node::parts::start_actors() {
   c.make_control_store = [this]() -> std::unique_ptr<control_store> {
     return std::make_unique<postgres::pg_control_store>(conf.postgres_url, name);
   };
+  c.make_alert_store = [this]() -> std::unique_ptr<alert_store> {
+    return std::make_unique<postgres::pg_alert_store>(conf.postgres_url, name);
+  };
+  delivery::webhook_config w;
+  auto allow = parse_cidrs(conf.webhook_allow);
+  if (!allow)
+    return error{allow.err().code, "webhook_allow: " + allow.err().detail, "webhook_allow"};
+  w.allow = std::move(*allow);
+  sender = std::make_unique<delivery::webhook_sender>(std::move(w));
+  c.notify = sender.get();
+  // Without a fixed port the address is not known yet: alerts then have no link.
+  c.public_url = conf.public_url;
+  if (c.public_url.empty() && conf.http_port != 0)
+    c.public_url = fmt::format("http://{}:{}", conf.http_host, conf.http_port);
   c.horizon_ms = conf.horizon_days * day_ms;
   c.tenant_idle_ms = conf.tenant_idle_ms;
   c.store_workers = 2;

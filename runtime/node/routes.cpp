@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <nlohmann/json.hpp>
 
+#include "http/handlers/alerts.hpp"
 #include "http/handlers/failed_replay.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
@@ -12,6 +13,7 @@
 #include "http/handlers/tenants.hpp"
 #include "http/handlers/versions.hpp"
 #include "postgres/admin_store.hpp"
+#include "postgres/alert_admin.hpp"
 #include "postgres/control_store.hpp"
 #include "postgres/failed_store.hpp"
 #include "postgres/query_store.hpp"
@@ -148,12 +150,23 @@ route_lists make_routes(const route_parts& p) {
 
   for (auto& r : http::openapi_routes())
     out.gateway.push_back(std::move(r));
+  http::alert_parts alerts{
+      std::make_shared<http::store_pool<alert_admin>>(
+          p.workers, [&] { return std::make_unique<postgres::pg_alert_admin>(p.conf.postgres_url, p.name); }),
+      system_random(), parse_cidrs(p.conf.webhook_allow).value(), [agent = p.agent](tenant_id tenant) {
+        caf::anon_send(agent, alert_atom_v, tenant);
+      }};
+  for (auto* make : {&http::endpoint_routes, &http::alert_routes})
+    for (auto& r : make(alerts))
+      out.gateway.push_back(std::move(r));
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
       p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });
   const http::tenant_defaults defaults{p.conf.limits_rate, p.conf.limits_burst, static_cast<int>(p.conf.log_slots)};
   out.admin = http::tenant_routes(admin_stores, defaults, system_random(), system_clock(),
                                   [gate = p.gate](const std::string& key) { gate->forget(key); });
+  for (auto& r : http::alert_admin_routes(alerts))
+    out.admin.push_back(std::move(r));
   for (auto& r : http::health_routes(p.ready))
     out.admin.push_back(std::move(r));
   out.admin.push_back(metrics_route(p));

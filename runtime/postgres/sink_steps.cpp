@@ -275,8 +275,8 @@ std::optional<sql_error> slot_sink::update_ledger(work& w) {
 std::optional<sql_error> slot_sink::learn_currencies(work& w) {
   for (const auto* p : w.rows) {
     const auto& e = p->event;
-    if (!e.amount || e.amount->unit.str() == "XXX" || e.test || !w.inserted.contains(p->offset.value) ||
-        currency_known_.contains(p->tenant))
+    if (!e.amount || e.amount->unit.empty() || e.amount->unit.str() == "XXX" || e.test ||
+        !w.inserted.contains(p->offset.value) || currency_known_.contains(p->tenant))
       continue;
     auto problem = refusal(db_.run("UPDATE tenant SET currency = $2 WHERE tenant_id = $1 AND currency IS NULL",
                                    {std::to_string(p->tenant.value), e.amount->unit.str()}));

@@ -1,0 +1,161 @@
+// endpoint, alert
+#include <chrono>
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+#include <thread>
+
+#include "node/cli/verbs.hpp"
+
+namespace pulse::cli {
+
+namespace {
+
+struct alert_options : common_options {
+  std::string tenant;
+  std::string url;
+  std::string kind = "webhook";
+  std::vector<std::string> types;
+  std::string description;
+  std::string endpoint;
+  std::string from;
+  std::string to;
+  std::string severity;
+  std::vector<std::string> cidrs;
+  bool dry_run = false;
+};
+
+std::string text_of(const json& j, const char* name) {
+  const auto it = j.find(name);
+  return it == j.end() || it->is_null() ? "-" : it->is_string() ? it->get<std::string>() : it->dump();
+}
+
+std::string path_of(const alert_options& o, const std::string& rest) {
+  return "/admin/v1/tenants/" + tenant_number(o, o.tenant) + rest;
+}
+
+CLI::App* verb(CLI::App& group, const std::shared_ptr<alert_options>& o, const char* name, const char* help,
+               const char* example) {
+  auto* command = group.add_subcommand(name, help);
+  command->add_option("--tenant", o->tenant, "number or name")->required();
+  command->footer(std::string("example: ") + example);
+  add_common(*command, *o);
+  return command;
+}
+
+void add_endpoint_create(CLI::App& group) {
+  auto o = std::make_shared<alert_options>();
+  auto* create = verb(group, o, "create", "where alerts are sent; the secret is shown this once",
+                      "pulse endpoint create --tenant shop --url https://shop.example/hook");
+  create->add_option("--url", o->url, "https://…")->required();
+  create->add_option("--kind", o->kind, "webhook");
+  create->add_option("--types", o->types, "types of alerts; none: all")->delimiter(',');
+  create->add_option("--description", o->description, "for people");
+  create->callback([o] {
+    const json body = {{"kind", o->kind}, {"url", o->url}, {"types", o->types}, {"description", o->description}};
+    const auto made = ask(*o, "POST", path_of(*o, "/endpoints"), body);
+    show(*o, made, [&] {
+      fmt::print("endpoint {} is made\nsecret   {}\n  next: pulse endpoint test --tenant {} {}\n", text_of(made, "id"),
+                 text_of(made, "secret"), o->tenant, text_of(made, "id"));
+    });
+  });
+}
+
+/// Asks for a test and waits for its first attempt, at most as long as one may take.
+void add_endpoint_test(CLI::App& group) {
+  auto o = std::make_shared<alert_options>();
+  auto* test = verb(group, o, "test", "sends an endpoint.test alert and shows what came back",
+                    "pulse endpoint test --tenant shop 0190…");
+  test->add_option("endpoint", o->endpoint, "its id, as in endpoint list")->required();
+  test->callback([o] {
+    const auto base = path_of(*o, "/endpoints/" + o->endpoint);
+    const auto alert = ask(*o, "POST", base + "/test", json::object()).value("alert_id", "");
+    for (int i = 0; i < 100; ++i) {
+      const auto attempts = ask(*o, "GET", base + "/attempts?limit=20");
+      for (const auto& a : attempts.at("data")) {
+        if (a.value("alert_id", "") != alert)
+          continue;
+        show(*o, a, [&] {
+          fmt::print("{}: status {} in {:.3f} s {}\n", text_of(a, "outcome"), text_of(a, "status"),
+                     a.value("seconds", 0.0), a.at("error").is_null() ? "" : text_of(a, "error"));
+        });
+        if (a.value("outcome", "") != "delivered")
+          throw CLI::RuntimeError(1);
+        return;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(200)); // the way of every alert, about a second
+    }
+    fail({ec::timeout, "no attempt was made within 20 s; see the node's log", ""});
+  });
+}
+
+void add_endpoint(CLI::App& program) {
+  auto* group = program.add_subcommand("endpoint", "where alerts are sent");
+  group->require_subcommand(1);
+  add_endpoint_create(*group);
+  add_endpoint_test(*group);
+  auto o = std::make_shared<alert_options>();
+  verb(*group, o, "list", "a tenant's endpoints", "pulse endpoint list --tenant shop")->callback([o] {
+    const auto all = ask(*o, "GET", path_of(*o, "/endpoints"));
+    show(*o, all, [&] {
+      if (all.at("data").empty())
+        fmt::print("no endpoints yet\n  next: pulse endpoint create --tenant {} --url URL\n", o->tenant);
+      for (const auto& e : all.at("data"))
+        fmt::print("{}  {:<8} {}  {}\n", text_of(e, "id"), e.value("disabled", false) ? "disabled" : "enabled",
+                   text_of(e, "url"), e.at("types").empty() ? "all" : text_of(e, "types"));
+    });
+  });
+  auto a = std::make_shared<alert_options>();
+  auto* allow = verb(*group, a, "allow", "private networks that the tenant's webhooks may reach; none: no more",
+                     "pulse endpoint allow --tenant demo 127.0.0.1/32");
+  allow->add_option("cidr", a->cidrs, "such as 10.1.0.0/16");
+  allow->callback([a] {
+    const auto set = ask(*a, "PUT", path_of(*a, "/webhook-allow"), json{{"cidrs", a->cidrs}});
+    show(*a, set, [&] { fmt::print("webhooks of {} may reach {}\n", a->tenant, set.at("cidrs").dump()); });
+  });
+}
+
+void add_alert(CLI::App& program) {
+  auto* group = program.add_subcommand("alert", "what was out of the ordinary");
+  group->require_subcommand(1);
+  auto o = std::make_shared<alert_options>();
+  auto* list = verb(*group, o, "list", "alerts, newest first", "pulse alert list --tenant shop --severity critical");
+  list->add_option("--severity", o->severity, "info, warning, critical");
+  list->callback([o] {
+    const auto all = ask(*o, "GET", path_of(*o, "/alerts?limit=100&severity=" + o->severity));
+    show(*o, all, [&] {
+      if (all.at("data").empty())
+        fmt::print("no alerts\n");
+      for (const auto& a : all.at("data"))
+        fmt::print("{}  {}  {:<8} {}\n", text_of(a, "timestamp"), text_of(a, "id"), text_of(a.at("data"), "severity"),
+                   text_of(a.at("data"), "title"));
+    });
+  });
+  auto r = std::make_shared<alert_options>();
+  auto* replay = verb(*group, r, "replay", "sends the alerts of a time again under the same ids",
+                      "pulse alert replay --tenant shop --from 2026-01-01 --to 2026-01-02 --dry-run");
+  replay->add_option("--from", r->from, "RFC 3339")->required();
+  replay->add_option("--to", r->to, "RFC 3339, exclusive")->required();
+  replay->add_option("--types", r->types, "types of alerts; none: all")->delimiter(',');
+  replay->add_option("--endpoint", r->endpoint, "to this one alone");
+  replay->add_flag("--dry-run", r->dry_run, "only count");
+  replay->callback([r] {
+    json body = {{"from", r->from}, {"to", r->to}, {"types", r->types}};
+    if (!r->endpoint.empty())
+      body["endpoint"] = r->endpoint;
+    const auto done = ask(*r, "POST", path_of(*r, r->dry_run ? "/alerts/replay?dry_run=true" : "/alerts/replay"), body);
+    show(*r, done, [&] {
+      fmt::print("{} deliveries {}\n", text_of(done, "count"), r->dry_run ? "would be made" : "are on their way");
+    });
+  });
+}
+
+} // namespace
+
+void add_alert_verbs(CLI::App& program) {
+  add_endpoint(program);
+  add_alert(program);
+}
+
+} // namespace pulse::cli
