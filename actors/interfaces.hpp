@@ -67,11 +67,21 @@ using slot_reader_actor = caf::typed_actor<
 using store_worker_actor = caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id),
                                             caf::result<due_ptr>(due_atom), caf::result<void>(job_atom, job_ptr)>;
 
+/// Fits a tenant's model on its stored history and has it put in force. One training, then it quits; detached, as a fit
+/// takes a core for a while. Child of the node_agent.
+using trainer_actor = caf::typed_actor<
+    // The new model's id and control record; the model scores from that record on.
+    caf::result<training_ptr>(train_atom, tenant_id)>;
+
 /// One per node: spawns and stops supervisors, answers what runs here, finds what is due.
 using node_agent_actor = caf::typed_actor<
     // To the tenant's supervisor, which is made when the tenant sleeps.
     caf::result<void>(ingest_atom, ingest_ptr), caf::result<tenant_supervisor_actor>(supervisor_atom, tenant_id),
     caf::result<void>(alert_atom, tenant_id),
+    // Trains the tenant's model; the answer comes when it is stored and its control record is in the log.
+    caf::result<training_ptr>(train_atom, tenant_id),
+    // Puts a stored version in force: sends its control record to the tenant's partition.
+    caf::result<void>(control_atom, tenant_id, control_ptr),
     // Every slot finishes what it read and images its tenants; answers when all have.
     caf::result<void>(drain_atom), caf::result<statuses_ptr>(status_atom),
     // INTERNAL: looks for work that is due.

@@ -22,6 +22,13 @@ struct tenant_load {
   slot::stage_start start;
 };
 
+/// What a training came to.
+struct training_outcome {
+  std::string model;
+  std::size_t rows = 0;
+  slot::control control;
+};
+
 struct slot_status {
   slot_id slot;
   log_offset position;
@@ -46,6 +53,8 @@ using statuses_ptr = std::shared_ptr<std::vector<slot_status>>;
 /// A piece of blocking work with a store of its own: done by a store_worker.
 using store_job = std::function<void(control_store&)>;
 using job_ptr = std::shared_ptr<store_job>;
+using training_ptr = std::shared_ptr<result<training_outcome>>;
+using control_ptr = std::shared_ptr<const slot::control>;
 
 } // namespace pulse
 
@@ -67,6 +76,8 @@ CAF_ADD_TYPE_ID(pulse, (pulse::due_ptr))
 CAF_ADD_TYPE_ID(pulse, (pulse::status_ptr))
 CAF_ADD_TYPE_ID(pulse, (pulse::job_ptr))
 CAF_ADD_TYPE_ID(pulse, (pulse::statuses_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::training_ptr))
+CAF_ADD_TYPE_ID(pulse, (pulse::control_ptr))
 
 CAF_ADD_ATOM(pulse, pulse, ingest_atom)
 CAF_ADD_ATOM(pulse, pulse, work_atom)
@@ -86,6 +97,8 @@ CAF_ADD_ATOM(pulse, pulse, status_atom)
 CAF_ADD_ATOM(pulse, pulse, job_atom)
 CAF_ADD_ATOM(pulse, pulse, due_atom)
 CAF_ADD_ATOM(pulse, pulse, beat_atom)
+CAF_ADD_ATOM(pulse, pulse, train_atom)
+CAF_ADD_ATOM(pulse, pulse, control_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse)
 
@@ -103,3 +116,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::due_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::status_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::statuses_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::training_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::control_ptr)

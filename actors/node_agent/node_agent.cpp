@@ -5,6 +5,7 @@
 #include "actors/slot_reader/slot_reader.hpp"
 #include "actors/store_worker/store_worker.hpp"
 #include "actors/tenant_supervisor/tenant_supervisor.hpp"
+#include "actors/trainer/trainer.hpp"
 #include "models/event/raw_codec.hpp"
 #include "telemetry/log.hpp"
 
@@ -13,7 +14,9 @@ namespace pulse {
 namespace {
 
 constexpr auto tick_interval = std::chrono::seconds(1);
+constexpr auto train_timeout = std::chrono::minutes(5);
 /// The node's own deadline is shorter; this only keeps a dead slot from being waited for.
+
 constexpr auto drain_timeout = std::chrono::minutes(10);
 
 } // namespace
@@ -85,6 +88,38 @@ void node_agent_state::send_controls(tenant_id tenant) {
   self->send(worker, job_atom_v, std::move(job));
 }
 
+/// Puts a stored version in force. When the record does not get into the log now, `due` brings it there later.
+caf::result<void> node_agent_state::send_control(tenant_id tenant, const slot::control& control) {
+  auto promise = self->make_response_promise<void>();
+  self->request(workers.front(), store_timeout, settings_atom_v, tenant)
+      .then(
+          [this, promise, tenant, control](const settings_ptr& settings) mutable {
+            if (*settings)
+              append_control(context, tenant, settings->value().slot, control, [tenant](const result<log_offset>& at) {
+                if (!at)
+                  log::warning("control_not_sent", "node_agent", at.err().detail, {tenant, {}, ""});
+              });
+            promise.deliver();
+          },
+          [promise](const caf::error& e) mutable { promise.deliver(e); });
+  return promise;
+}
+
+caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {
+  auto promise = self->make_response_promise<training_ptr>();
+  auto child = self->spawn<trainer, caf::detached>(context);
+  self->request(child, train_timeout, train_atom_v, tenant)
+      .then(
+          [this, promise, tenant](const training_ptr& done) mutable {
+            if (*done)
+              self->send(node_agent_actor(self), control_atom_v, tenant,
+                         control_ptr(std::make_shared<const slot::control>(done->value().control)));
+            promise.deliver(done);
+          },
+          [promise](const caf::error& e) mutable { promise.deliver(e); });
+  return promise;
+}
+
 node_agent_actor::behavior_type node_agent_state::make_behavior() {
   self->set_exit_handler([this](const caf::exit_msg& x) {
     for (const auto& [tenant, supervisor] : supervisors)
@@ -102,6 +137,8 @@ node_agent_actor::behavior_type node_agent_state::make_behavior() {
       },
       [this](supervisor_atom, tenant_id tenant) { return supervisor_of(tenant); },
       [this](alert_atom, tenant_id tenant) { self->send(supervisor_of(tenant), alert_atom_v); },
+      [this](train_atom, tenant_id tenant) { return train(tenant); },
+      [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
       [this](drain_atom) -> caf::result<void> {
         auto promise = self->make_response_promise<void>();
         auto left = std::make_shared<std::size_t>(slots.size());

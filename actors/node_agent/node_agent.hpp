@@ -24,6 +24,8 @@ struct node_agent_state {
   tenant_supervisor_actor supervisor_of(tenant_id tenant);
   void look_for_due();
   void send_controls(tenant_id tenant);
+  caf::result<void> send_control(tenant_id tenant, const slot::control& control);
+  caf::result<training_ptr> train(tenant_id tenant);
 
   node_agent_actor::pointer self;
   context_ptr context;

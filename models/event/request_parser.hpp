@@ -56,7 +56,8 @@ struct request_context {
   /// A publishable key: only then is `client_ip` kept.
   bool publishable = false;
   std::string client_ip;
-  /// The key, or its public front part; a `writeKey` in the body that does not begin so is refused. Empty: not compared.
+  /// The key, or its public front part; a `writeKey` in the body that does not begin so is refused. Empty: not
+  /// compared.
   std::string key;
   trace_id trace;
   std::string idempotency_key;

@@ -17,9 +17,11 @@ int main(int argc, char** argv) {
   pulse::cli::add_serve_verbs(program);
   pulse::cli::add_tenant_verbs(program);
   pulse::cli::add_event_verbs(program);
+  pulse::cli::add_version_verbs(program);
   auto* model = program.add_subcommand("model", "models: fit and score without a server");
   model->require_subcommand(1);
   pulse::add_model_verbs(*model);
+  pulse::cli::add_tenant_model_verbs(*model);
   auto* series = program.add_subcommand("series", "metric series: detect and forecast without a server");
   series->require_subcommand(1);
   pulse::add_series_verbs(*series);

@@ -1,12 +1,15 @@
 #include "node/routes.hpp"
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <nlohmann/json.hpp>
 
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
 #include "http/handlers/tenants.hpp"
+#include "http/handlers/versions.hpp"
 #include "postgres/admin_store.hpp"
+#include "postgres/control_store.hpp"
 
 namespace pulse {
 
@@ -87,6 +90,30 @@ route slots_route(const route_parts& p) {
   return r;
 }
 
+http::version_ports make_version_ports(const route_parts& p) {
+  http::version_ports out;
+  out.put_in_force = [agent = p.agent](tenant_id tenant, const slot::control& control) {
+    caf::anon_send(agent, control_atom_v, tenant, control_ptr(std::make_shared<const slot::control>(control)));
+  };
+  out.train = [agent = p.agent, &system = p.system](tenant_id tenant, auto done) {
+    // A short-lived actor waits for the answer, so that no thread has to.
+    system.spawn([agent, tenant, done = std::move(done)](caf::event_based_actor* self) {
+      self->request(agent, std::chrono::minutes(5), train_atom_v, tenant)
+          .then(
+              [done](const training_ptr& trained) {
+                if (*trained)
+                  done(std::pair{trained->value().model, trained->value().rows});
+                else
+                  done(trained->err());
+              },
+              [done](const caf::error& e) {
+                done(error{ec::timeout, "the training did not end: " + caf::to_string(e), ""});
+              });
+    });
+  };
+  return out;
+}
+
 } // namespace
 
 route_lists make_routes(const route_parts& p) {
@@ -94,6 +121,11 @@ route_lists make_routes(const route_parts& p) {
   out.gateway = http::ingest_routes(
       [agent = p.agent](ingest_ptr request) { caf::anon_send(agent, ingest_atom_v, std::move(request)); });
   for (auto& r : http::health_routes(p.ready))
+    out.gateway.push_back(std::move(r));
+
+  auto control_stores = std::make_shared<http::store_pool<control_store>>(
+      p.workers, [&] { return std::make_unique<postgres::pg_control_store>(p.conf.postgres_url, p.name); });
+  for (auto& r : http::version_routes(control_stores, make_version_ports(p)))
     out.gateway.push_back(std::move(r));
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(

@@ -10,6 +10,7 @@
 #include "base/ids.hpp"
 #include "base/time.hpp"
 #include "models/slot/control.hpp"
+#include "ports/training_store.hpp"
 
 namespace pulse {
 
@@ -48,6 +49,15 @@ public:
 
   /// Control records that have not taken effect yet; they are sent again, which does no harm.
   virtual result<std::vector<slot::control>> pending_controls(tenant_id tenant) = 0;
+
+  /// Features of the tenant's latest `rows_max` counted events that were scored with `columns` of them.
+  virtual result<feature_history> history(tenant_id tenant, std::size_t columns, std::int64_t rows_max) = 0;
+
+  /// Newest first.
+  virtual result<std::vector<listed_model>> versions(tenant_id tenant, const std::string& kind) = 0;
+
+  /// The bytes of a version. `not_found`.
+  virtual result<std::string> version_bytes(tenant_id tenant, const std::string& kind, const std::string& hash) = 0;
 
   /// When the tenant's work of a kind is due again; nothing pending: the row goes.
   virtual result<void> reschedule_controls(tenant_id tenant) = 0;

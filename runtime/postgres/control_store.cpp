@@ -1,5 +1,6 @@
 #include "postgres/control_store.hpp"
 
+#include <cstring>
 #include <fmt/format.h>
 
 #include "base/time.hpp"
@@ -75,6 +76,57 @@ result<std::vector<slot::control>> pg_control_store::pending_controls(tenant_id 
       if (auto control = slot::decode_control(row[0].as<std::string>()))
         out.push_back(*control);
     return out;
+  });
+}
+
+result<feature_history> pg_control_store::history(tenant_id tenant, std::size_t columns, std::int64_t rows_max) {
+  return writer_.run_for(tenant, "reading the history of features", [&](pqxx::work& tx) {
+    feature_history out;
+    out.columns = columns;
+    const auto bytes = static_cast<std::int64_t>(columns * sizeof(float));
+    // In the order of ids, which is that of time: the same history gives the same model.
+    for (const auto& row :
+         tx.exec("SELECT features, occurred_at FROM (SELECT event_id, features, occurred_at FROM event "
+                 "WHERE tenant_id = $1 AND NOT test AND octet_length(features) = $2 "
+                 "ORDER BY event_id DESC LIMIT $3) latest ORDER BY event_id",
+                 pqxx::params{tenant.value, bytes, rows_max})) {
+      const auto blob = row[0].as<pqxx::bytes>();
+      const auto at = out.values.size();
+      out.values.resize(at + columns);
+      std::memcpy(out.values.data() + at, blob.data(), columns * sizeof(float));
+      out.to = row[1].as<std::string>();
+      if (out.from.empty())
+        out.from = out.to;
+    }
+    return out;
+  });
+}
+
+result<std::vector<listed_model>> pg_control_store::versions(tenant_id tenant, const std::string& kind) {
+  return writer_.run_for(tenant, "listing versions", [&](pqxx::work& tx) {
+    std::vector<listed_model> out;
+    for (const auto& row :
+         tx.exec("SELECT v.hash, v.version, a.card, to_char(v.created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "
+                 "coalesce(to_char(v.live_from, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), ''), "
+                 "v.version = (SELECT max(l.version) FROM artifact_version l WHERE l.tenant_id = $1 AND l.kind = $2 "
+                 "AND l.live_from IS NOT NULL) FROM artifact_version v JOIN artifact a USING (tenant_id, kind, hash) "
+                 "WHERE v.tenant_id = $1 AND v.kind = $2 ORDER BY v.version DESC LIMIT 1000",
+                 pqxx::params{tenant.value, kind}))
+      out.push_back({row[0].as<std::string>(), row[1].as<std::int64_t>(), row[2].as<std::string>(),
+                     row[3].as<std::string>(), row[4].as<std::string>(), row[5].as<bool>(false)});
+    return out;
+  });
+}
+
+result<std::string> pg_control_store::version_bytes(tenant_id tenant, const std::string& kind,
+                                                    const std::string& hash) {
+  return writer_.run_for(tenant, "reading a version", [&](pqxx::work& tx) {
+    const auto rows = tx.exec("SELECT bytes FROM artifact WHERE tenant_id = $1 AND kind = $2 AND hash = $3",
+                              pqxx::params{tenant.value, kind, hash});
+    if (rows.empty())
+      throw refused({ec::not_found, fmt::format("there is no {} {}", kind, hash), ""});
+    const auto blob = rows[0][0].as<pqxx::bytes>();
+    return std::string(reinterpret_cast<const char*>(blob.data()), blob.size());
   });
 }
 

@@ -112,6 +112,46 @@ void send_events(const event_options& o) {
        });
 }
 
+void add_looking(CLI::App& group) {
+  auto t = std::make_shared<event_options>();
+  auto* trail = group.add_subcommand("trail", "what happened to an event, step by step");
+  trail->add_option("id", t->id, "event id or message id")->required();
+  trail->add_option("--tenant", t->tenant, "number or name")->required();
+  trail->footer("example: pulse events trail --tenant shop my-message-1");
+  add_common(*trail, *t);
+  trail->callback([t] {
+    const auto found =
+        ask(*t, "GET", "/admin/v1/tenants/" + tenant_number(*t, t->tenant) + "/events/" + t->id + "/trail");
+    show(*t, found, [&] {
+      for (const auto& step : found.at("steps"))
+        fmt::print("{:<26} {:<10} {:<14} {}\n", step.value("at", ""), step.value("stage", ""),
+                   step.value("decision", ""),
+                   step.contains("detail") && step["detail"].is_string() ? step["detail"].get<std::string>() : "");
+    });
+  });
+  auto f = std::make_shared<event_options>();
+  auto* failed = group.add_subcommand("failed", "events that were set aside, and why");
+  failed->add_option("--tenant", f->tenant, "number or name")->required();
+  failed->add_flag("--replay", f->replay, "send them again");
+  failed->footer("example: pulse events failed --tenant shop");
+  add_common(*failed, *f);
+  failed->callback([f] {
+    const auto own = "/admin/v1/tenants/" + tenant_number(*f, f->tenant) + "/failed-events";
+    const auto found = f->replay ? ask(*f, "POST", own + "/replay", json::object()) : ask(*f, "GET", own);
+    show(*f, found, [&] {
+      if (f->replay) {
+        fmt::print("{}\n", found.dump());
+        return;
+      }
+      if (found.at("data").empty())
+        fmt::print("no failed events\n");
+      for (const auto& e : found.at("data"))
+        fmt::print("{:<26} {:<12} {:<20} {}\n", e.value("received_at", ""), e.value("stage", ""), e.value("code", ""),
+                   e.value("detail", ""));
+    });
+  });
+}
+
 } // namespace
 
 void add_event_verbs(CLI::App& program) {
@@ -125,6 +165,7 @@ void add_event_verbs(CLI::App& program) {
   send->footer("example: pulse events send --key \"$(cat .pulse/demo-key)\" events.ndjson");
   add_common(*send, *o);
   send->callback([o] { send_events(*o); });
+  add_looking(*group);
 }
 
 } // namespace pulse::cli

@@ -37,5 +37,8 @@ void show(const common_options& options, const json& document, const std::functi
 void add_serve_verbs(CLI::App& program);
 void add_tenant_verbs(CLI::App& program);
 void add_event_verbs(CLI::App& program);
+void add_version_verbs(CLI::App& program);
+/// Below `model`, beside fit and score.
+void add_tenant_model_verbs(CLI::App& model);
 
 } // namespace pulse::cli

@@ -1,0 +1,76 @@
+#include "actors/trainer/trainer.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "models/risk/pooled.hpp"
+#include "telemetry/log.hpp"
+
+namespace pulse {
+
+namespace {
+
+/// Events that a model is fitted on, the latest ones.
+constexpr std::int64_t rows_max = 20'000;
+constexpr std::uint64_t seed = 1;
+
+std::string card_of(const detection::model& model, const feature_history& history) {
+  const auto& card = model.card();
+  return nlohmann::ordered_json{{"rows", card.rows},
+                                {"from", history.from},
+                                {"to", history.to},
+                                {"n_estimators", card.n_estimators},
+                                {"max_samples", card.max_samples},
+                                {"random_state", card.random_state},
+                                {"features", model.features()}}
+      .dump();
+}
+
+} // namespace
+
+trainer_state::trainer_state(trainer_actor::pointer p, context_ptr c) : self(p), context(std::move(c)) {
+}
+
+result<training_outcome> trainer_state::train(tenant_id tenant) {
+  const auto store = context->make_control_store();
+  auto history = store->history(tenant, features::count, rows_max);
+  if (!history)
+    return history.err();
+  if (history->rows() < scoring::own_model_events)
+    return error{
+        ec::conflict,
+        fmt::format("the tenant has {} scored events; its own model needs {}. Until then the shared model scores",
+                    history->rows(), scoring::own_model_events),
+        ""};
+  std::vector<features::row> rows(history->rows());
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    std::copy_n(history->values.begin() + static_cast<std::ptrdiff_t>(i * features::count), features::count,
+                rows[i].begin());
+  auto model = scoring::fit_on_features(rows, {.random_state = seed});
+  if (!model)
+    return model.err();
+  auto control = store->publish(tenant, "model", model->id(), model->save(), card_of(*model, *history), "trainer");
+  if (!control)
+    return control.err();
+  return training_outcome{model->id(), rows.size(), *control};
+}
+
+trainer_actor::behavior_type trainer_state::make_behavior() {
+  return {
+      [this](train_atom, tenant_id tenant) {
+        const auto started = context->time.monotonic_ms();
+        auto done = std::make_shared<result<training_outcome>>(train(tenant));
+        const auto seconds = static_cast<double>(context->time.monotonic_ms() - started) / 1000.0;
+        context->metrics.trained(seconds, done->ok());
+        log::info(done->ok() ? "model_trained" : "model_not_trained", "trainer",
+                  done->ok()
+                      ? fmt::format("{} on {} events in {:.1f} s", done->value().model, done->value().rows, seconds)
+                      : done->err().detail,
+                  {tenant, {}, ""});
+        self->quit();
+        return done;
+      },
+  };
+}
+
+} // namespace pulse

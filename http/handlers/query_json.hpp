@@ -1,0 +1,18 @@
+// The query routes' answers as JSON text. Stored JSON goes in as it is, so that its numbers keep their digits.
+#pragma once
+
+#include <string>
+
+#include "ports/query_store.hpp"
+
+namespace pulse::http {
+
+std::string metric_list_json();
+std::string metric_json(const query::metric_answer& a);
+std::string event_json(const stored_event& e);
+std::string failed_json(const failed_event& f);
+/// `id`: as it was asked for.
+std::string trail_json(const std::string& id, const event_trail& t);
+std::string limits_json(const tenant_use& u);
+
+} // namespace pulse::http

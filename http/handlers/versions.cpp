@@ -1,0 +1,152 @@
+#include "http/handlers/versions.hpp"
+
+#include <charconv>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "models/enrichment/mapping.hpp"
+
+namespace pulse::http {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+using stores_ptr = std::shared_ptr<store_pool<control_store>>;
+
+json to_json(const listed_model& v) {
+  return {{"version", v.version},
+          {"id", v.id},
+          {"created_at", v.created_at},
+          {"live_from", v.live_from.empty() ? json(nullptr) : json(v.live_from)},
+          {"state", v.live                ? "live"
+                    : v.live_from.empty() ? "pending"
+                                          : "retired"},
+          {"card", json::parse(v.card, nullptr, false)}};
+}
+
+/// 422 with every problem and its pointer.
+response refused(const std::vector<note>& problems) {
+  auto r = response::problem(422, "invalid", fmt::format("the mapping has {} problem(s)", problems.size()));
+  for (const auto& p : problems)
+    r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
+  return r;
+}
+
+response publish_mapping(control_store& store, const request& in, const version_ports& ports) {
+  if (const auto problems = check_mapping(in.body); !problems.empty())
+    return refused(problems);
+  const auto mapping = compiled_mapping::compile(in.body);
+  if (!mapping)
+    return response::problem(mapping.err());
+  const auto& m = **mapping;
+  auto control = store.publish(in.who.tenant, "mapping", m.id(), m.canonical(), "{}", "key " + in.who.key_name);
+  if (!control)
+    return response::problem(control.err());
+  ports.put_in_force(in.who.tenant, *control);
+  auto versions = store.versions(in.who.tenant, "mapping");
+  if (!versions || versions->empty())
+    return response::problem(versions ? error{ec::internal, "the version that was stored is not there", ""}
+                                      : versions.err());
+  return response::json(201, to_json(versions->front()).dump());
+}
+
+/// Puts the version before the live one (or the one that is named) in force again, as a new version.
+response roll_back(control_store& store, const request& in, const std::string& kind, const version_ports& ports) {
+  auto versions = store.versions(in.who.tenant, kind);
+  if (!versions)
+    return response::problem(versions.err());
+  const auto live = std::find_if(versions->begin(), versions->end(), [](const auto& v) { return v.live; });
+  const auto before = std::find_if(live == versions->end() ? live : live + 1, versions->end(),
+                                   [&](const auto& v) { return v.id != live->id; });
+  if (before == versions->end())
+    return response::problem(error{ec::conflict, fmt::format("there is no earlier {} to go back to", kind), ""});
+  auto bytes = store.version_bytes(in.who.tenant, kind, before->id);
+  if (!bytes)
+    return response::problem(bytes.err());
+  auto control = store.publish(in.who.tenant, kind, before->id, *bytes, before->card, "key " + in.who.key_name);
+  if (!control)
+    return response::problem(control.err());
+  ports.put_in_force(in.who.tenant, *control);
+  return response::json(200, json{{"id", before->id}, {"from_version", before->version}}.dump());
+}
+
+response list(control_store& store, const request& in, const std::string& kind) {
+  auto versions = store.versions(in.who.tenant, kind);
+  if (!versions)
+    return response::problem(versions.err());
+  auto data = json::array();
+  for (const auto& v : *versions)
+    data.push_back(to_json(v));
+  return response::json(200, json{{"data", data}, {"has_more", false}, {"next_cursor", nullptr}}.dump());
+}
+
+/// One version by its number or id, with the document of a mapping.
+response one(control_store& store, const request& in, const std::string& kind, std::string_view name) {
+  auto versions = store.versions(in.who.tenant, kind);
+  if (!versions)
+    return response::problem(versions.err());
+  for (const auto& v : *versions) {
+    if (std::to_string(v.version) != name && v.id != name)
+      continue;
+    auto out = to_json(v);
+    if (kind == "mapping") {
+      auto bytes = store.version_bytes(in.who.tenant, kind, v.id);
+      if (!bytes)
+        return response::problem(bytes.err());
+      out["document"] = json::parse(*bytes, nullptr, false);
+    }
+    return response::json(200, out.dump());
+  }
+  return response::problem(404, "not_found", fmt::format("there is no {} {}", kind, name));
+}
+
+route make(std::string method, std::string pattern, scope needed, std::function<void(request, responder)> handle) {
+  route r;
+  r.method = std::move(method);
+  r.pattern = std::move(pattern);
+  r.needed = needed;
+  r.handle = std::move(handle);
+  return r;
+}
+
+auto asking(stores_ptr stores, std::function<response(control_store&, const request&)> ask) {
+  return [stores, ask = std::move(ask)](request in, responder answer) {
+    stores->run(std::move(answer), [ask, in = std::move(in)](control_store& s) { return ask(s, in); });
+  };
+}
+
+} // namespace
+
+std::vector<route> version_routes(stores_ptr stores, version_ports ports) {
+  std::vector<route> out;
+  for (const auto& [path, kind] :
+       {std::pair<std::string, std::string>{"/v1/mappings", "mapping"}, {"/v1/models", "model"}}) {
+    out.push_back(
+        make("GET", path, scope::read, asking(stores, [kind](auto& s, const auto& in) { return list(s, in, kind); })));
+    out.push_back(
+        make("GET", path + (kind == "mapping" ? "/{version}" : "/{id}"), scope::read,
+             asking(stores, [kind](auto& s, const auto& in) { return one(s, in, kind, in.params.front().second); })));
+  }
+  out.push_back(make("POST", "/v1/mappings/check", scope::read, [](const request& in, const responder& answer) {
+    const auto problems = check_mapping(in.body);
+    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused(problems));
+  }));
+  const auto publish = asking(stores, [ports](auto& s, const auto& in) { return publish_mapping(s, in, ports); });
+  out.push_back(make("PUT", "/v1/mappings", scope::admin, publish));
+  out.push_back(make("POST", "/v1/mappings/publish", scope::admin, publish));
+  out.push_back(make("POST", "/v1/mappings/rollback", scope::admin,
+                     asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "mapping", ports); })));
+  out.push_back(make("POST", "/v1/models/rollback", scope::admin,
+                     asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "model", ports); })));
+  out.push_back(make("POST", "/v1/models/train", scope::admin, [ports](const request& in, responder answer) {
+    ports.train(in.who.tenant, [answer = std::move(answer)](const result<std::pair<std::string, std::size_t>>& done) {
+      if (!done)
+        answer(response::problem(done.err()));
+      else
+        answer(response::json(201, json{{"id", done->first}, {"rows", done->second}}.dump()));
+    });
+  }));
+  return out;
+}
+
+} // namespace pulse::http
