@@ -4,12 +4,17 @@
 #include <caf/all.hpp>
 #include <nlohmann/json.hpp>
 
+#include "http/handlers/failed_replay.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
+#include "http/handlers/openapi.hpp"
+#include "http/handlers/query.hpp"
 #include "http/handlers/tenants.hpp"
 #include "http/handlers/versions.hpp"
 #include "postgres/admin_store.hpp"
 #include "postgres/control_store.hpp"
+#include "postgres/failed_store.hpp"
+#include "postgres/query_store.hpp"
 
 namespace pulse {
 
@@ -118,14 +123,30 @@ http::version_ports make_version_ports(const route_parts& p) {
 
 route_lists make_routes(const route_parts& p) {
   route_lists out;
-  out.gateway = http::ingest_routes(
-      [agent = p.agent](ingest_ptr request) { caf::anon_send(agent, ingest_atom_v, std::move(request)); });
+  const ingest_port ingest = [agent = p.agent](ingest_ptr request) {
+    caf::anon_send(agent, ingest_atom_v, std::move(request));
+  };
+  out.gateway = http::ingest_routes(ingest);
   for (auto& r : http::health_routes(p.ready))
     out.gateway.push_back(std::move(r));
 
   auto control_stores = std::make_shared<http::store_pool<control_store>>(
       p.workers, [&] { return std::make_unique<postgres::pg_control_store>(p.conf.postgres_url, p.name); });
   for (auto& r : http::version_routes(control_stores, make_version_ports(p)))
+    out.gateway.push_back(std::move(r));
+
+  auto query_stores = std::make_shared<http::store_pool<query_store>>(p.workers, [&] {
+    return std::make_unique<postgres::pg_query_store>(postgres::query_config{p.conf.postgres_url, p.name},
+                                                      system_clock());
+  });
+  for (auto& r : http::query_routes(query_stores, system_clock()))
+    out.gateway.push_back(std::move(r));
+
+  auto failed_stores = std::make_shared<http::store_pool<failed_store>>(
+      p.workers, [&] { return std::make_unique<postgres::pg_failed_store>(p.conf.postgres_url, p.name); });
+  out.gateway.push_back(http::failed_replay_route(failed_stores, ingest));
+
+  for (auto& r : http::openapi_routes())
     out.gateway.push_back(std::move(r));
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
