@@ -40,6 +40,9 @@ def test_without_postgres_acknowledging_goes_on_and_all_of_it_arrives_later(own_
         time.sleep(0.2)
     assert node.request("GET", "/healthz").status_code == 200
     assert node.request("GET", "/readyz").status_code in (200, 503)
+    away = shop.get("/v1/metrics/events")
+    assert away.status_code == 503 and "Retry-After" in away.headers, away.text
+    assert away.headers["Content-Type"] == "application/problem+json"
     # A key that nobody has seen cannot be judged: that is no 401.
     stranger = shop.send(event("stranger"), "pe_live_" + "a" * 44)
     assert stranger.status_code == 503 and "Retry-After" in stranger.headers, stranger.text
@@ -47,6 +50,7 @@ def test_without_postgres_acknowledging_goes_on_and_all_of_it_arrives_later(own_
     node.postgres("up")
     node.settle(60)
     assert messages(shop) == sorted(sent)
+    poll("queries again", 20, lambda: shop.get("/v1/metrics/events").status_code == 200)
     poll("ready", 20, lambda: node.request("GET", "/readyz").status_code == 200)
     assert shop.send(event("after")).status_code == 200
     node.settle()
