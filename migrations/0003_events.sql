@@ -25,8 +25,8 @@ CREATE TABLE event (
   os text,
   bot boolean NOT NULL,
   referrer text,
-  -- Hundredths, so that sums are exact in any order.
-  risk_centi int NOT NULL,
+  -- Thousandths, so that sums are exact in any order.
+  risk_milli int NOT NULL,
   risk_level text NOT NULL,
   risk_outcome text NOT NULL,
   anomaly double precision,
@@ -144,7 +144,7 @@ CREATE TABLE rollup_minute (
   refunds_minor bigint NOT NULL,
   line_micro bigint NOT NULL,
   anomalies bigint NOT NULL,
-  risk_centi bigint NOT NULL,
+  risk_milli bigint NOT NULL,
   PRIMARY KEY (tenant_id, dim, bucket, value, currency)
 );
 CALL pulse_protect('rollup_minute');

@@ -100,7 +100,7 @@ std::string series_json(const query::metric_answer& a, const query::series& s) {
 
 std::string risk_json(const stored_event& e) {
   object o;
-  o.number("score", static_cast<double>(e.risk_centi) / 100.0).text("level", e.risk_level);
+  o.number("score", static_cast<double>(e.risk_milli) / 1000.0).text("level", e.risk_level);
   o.text("outcome", e.risk_outcome);
   o.raw("anomaly", e.anomaly ? fmt::format("{}", *e.anomaly) : "null");
   o.text_or_null("model", e.model).flag("degraded", e.degraded).raw("parts", or_default(e.parts_json, "[]"));

@@ -11,7 +11,7 @@ namespace pulse::alert {
 namespace {
 
 /// From here on an event.flagged is critical.
-constexpr std::int32_t critical_centi = 9700;
+constexpr std::int32_t critical_milli = 97'000;
 
 nlohmann::ordered_json reason(const risk_part& part) {
   nlohmann::ordered_json r;
@@ -50,7 +50,7 @@ std::optional<candidate> candidate_of(const event& e) {
   candidate c;
   c.type = "event.flagged";
   c.alert_id = alert_id(e.tenant, e.id.str(), c.type);
-  c.severity = rollup::risk_centi(e.risk.score) >= critical_centi ? "critical" : "warning";
+  c.severity = rollup::risk_milli(e.risk.score) >= critical_milli ? "critical" : "warning";
   const auto what = e.order_id.empty() ? e.name : fmt::format("{} {}", e.name, e.order_id);
   c.title = fmt::format("{} has risk {:.0f}", what, e.risk.score);
   c.summary = summary_of(e);

@@ -59,7 +59,7 @@ rollup::measures minus(rollup::measures a, const rollup::measures& b) {
   a.refunds_minor -= b.refunds_minor;
   a.line_micro -= b.line_micro;
   a.anomalies -= b.anomalies;
-  a.risk_centi -= b.risk_centi;
+  a.risk_milli -= b.risk_milli;
   return a;
 }
 
@@ -85,7 +85,7 @@ public:
       case metric::aov: return mean_order(c.own);
       case metric::risk_mean:
         return c.all.events == 0 ? 0.0
-                                 : static_cast<double>(c.all.risk_centi) / 100.0 / static_cast<double>(c.all.events);
+                                 : static_cast<double>(c.all.risk_milli) / 1000.0 / static_cast<double>(c.all.events);
       case metric::customers:
       case metric::sessions:
       case metric::conversion: break;

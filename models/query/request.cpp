@@ -201,7 +201,7 @@ read<events_question> read_events_question(const parameters& given) {
   if (const auto word = in.text("min_risk")) {
     const auto risk = parse_decimal(*word);
     if (risk && risk->micro >= 0 && risk->micro <= 100'000'000)
-      q.min_risk_centi = static_cast<std::int32_t>((risk->micro + 9'999) / 10'000);
+      q.min_risk_milli = static_cast<std::int32_t>((risk->micro + 999) / 1'000);
     else
       in.add("min_risk", "invalid", "0 to 100");
   }

@@ -72,8 +72,8 @@ struct events_question : page_question {
   /// User or anonymous id.
   std::optional<std::string> customer;
   std::optional<std::string> outcome;
-  /// Hundredths.
-  std::optional<std::int32_t> min_risk_centi;
+  /// Thousandths.
+  std::optional<std::int32_t> min_risk_milli;
   bool test = false;
   bool oldest_first = false;
 };

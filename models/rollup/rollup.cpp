@@ -28,16 +28,16 @@ measures& measures::operator+=(const measures& m) {
   refunds_minor += m.refunds_minor;
   line_micro += m.line_micro;
   anomalies += m.anomalies;
-  risk_centi += m.risk_centi;
+  risk_milli += m.risk_milli;
   return *this;
 }
 
-std::int32_t risk_centi(double score) {
-  return static_cast<std::int32_t>(std::lround(score * 100));
+std::int32_t risk_milli(double score) {
+  return static_cast<std::int32_t>(std::lround(score * 1000));
 }
 
 bool is_flagged(const event& e) {
-  return risk_centi(e.risk.score) >= risk_centi(flagged_score);
+  return risk_milli(e.risk.score) >= risk_milli(flagged_score);
 }
 
 void batch_sums::add_dim(const event& e, std::string_view dim, const std::string& value, const measures& m) {
@@ -51,7 +51,7 @@ void batch_sums::add(const event& e) {
   measures m;
   m.events = 1;
   m.anomalies = is_flagged(e) ? 1 : 0;
-  m.risk_centi = risk_centi(e.risk.score);
+  m.risk_milli = risk_milli(e.risk.score);
   const bool order = e.name == order_completed;
   if (order) {
     m.orders = 1;

@@ -28,7 +28,7 @@ struct measures {
   /// Sum of price × quantity in millionths, by product only.
   std::int64_t line_micro = 0;
   std::int64_t anomalies = 0;
-  std::int64_t risk_centi = 0;
+  std::int64_t risk_milli = 0;
 
   measures& operator+=(const measures& m);
   bool operator==(const measures&) const = default;
@@ -48,10 +48,10 @@ struct key {
   auto operator<=>(const key&) const = default;
 };
 
-/// Risk in hundredths, rounded half away from zero: what is stored and summed.
-std::int32_t risk_centi(double score);
+/// Risk in thousandths, rounded half away from zero: what is stored and summed.
+std::int32_t risk_milli(double score);
 
-/// A score of hundredths is flagged when it is at or over the limit.
+/// A score of thousandths is flagged when it is at or over the limit.
 bool is_flagged(const event& e);
 
 class batch_sums {

@@ -39,7 +39,7 @@ struct stored_event {
   std::string os;
   bool bot = false;
   std::string referrer;
-  std::int32_t risk_centi = 0;
+  std::int32_t risk_milli = 0;
   std::string risk_level;
   std::string risk_outcome;
   std::optional<double> anomaly;

@@ -10,7 +10,7 @@ namespace pulse::postgres {
 const std::string_view event_columns =
     "tenant_id,event_id,message_id,type,name,occurred_at,received_at,test,customer,anonymous_id,store,campaign,"
     "products,"
-    "order_id,amount_minor,currency,country,region,city,device,browser,os,bot,referrer,risk_centi,risk_level,"
+    "order_id,amount_minor,currency,country,region,city,device,browser,os,bot,referrer,risk_milli,risk_level,"
     "risk_outcome,anomaly,model,degraded,risk_parts,features,flagged,properties,context,provenance,notes,trace_id,node,"
     "raw_slot,raw_offset";
 
@@ -102,7 +102,7 @@ std::string notes_json(const std::vector<note>& notes) {
 
 void write_risk(copy_rows& out, const slot::processed& p) {
   const auto& risk = p.event.risk;
-  out.value(rollup::risk_centi(risk.score));
+  out.value(rollup::risk_milli(risk.score));
   out.value(std::string_view(risk.level));
   out.value(std::string_view(risk.outcome));
   if (risk.anomaly)
@@ -181,7 +181,7 @@ void write_rollup(copy_rows& out, rollup::grain grain, const rollup::key& key, c
   out.value(key.bucket);
   out.value(std::string_view(key.value));
   out.value(std::string_view(key.currency));
-  for (auto v : {m.events, m.orders, m.revenue_minor, m.refunds_minor, m.line_micro, m.anomalies, m.risk_centi})
+  for (auto v : {m.events, m.orders, m.revenue_minor, m.refunds_minor, m.line_micro, m.anomalies, m.risk_milli})
     out.value(v);
 }
 

@@ -22,7 +22,7 @@ void read_sums(const pqxx::result& rows, std::vector<query::sums_row>& out) {
     auto& m = r.sums;
     int column = 3;
     for (auto* v :
-         {&m.events, &m.orders, &m.revenue_minor, &m.refunds_minor, &m.line_micro, &m.anomalies, &m.risk_centi})
+         {&m.events, &m.orders, &m.revenue_minor, &m.refunds_minor, &m.line_micro, &m.anomalies, &m.risk_milli})
       *v = row[column++].as<std::int64_t>();
     out.push_back(std::move(r));
   }

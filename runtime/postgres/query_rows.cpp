@@ -11,7 +11,7 @@ std::string event_columns_read() {
   return fmt::format(
       "e.event_id, e.message_id, e.type, e.name, {}, {}, {}, e.test, e.customer, e.anonymous_id, e.store, e.campaign, "
       "e.products, e.order_id, e.amount_minor, e.currency, e.country, e.region, e.city, e.device, e.browser, e.os, "
-      "e.bot, e.referrer, e.risk_centi, e.risk_level, e.risk_outcome, e.anomaly, e.model, e.degraded, e.risk_parts, "
+      "e.bot, e.referrer, e.risk_milli, e.risk_level, e.risk_outcome, e.anomaly, e.model, e.degraded, e.risk_parts, "
       "e.properties, e.context, e.provenance, e.notes, e.trace_id, e.node, e.raw_slot, e.raw_offset",
       millis("e.occurred_at"), millis("e.received_at"), millis("e.stored_at"));
 }
@@ -33,7 +33,7 @@ stored_event to_event(const pqxx::row& row) {
   in.texts({&e.country, &e.region, &e.city, &e.device, &e.browser, &e.os});
   e.bot = in.value<bool>();
   e.referrer = in.text();
-  e.risk_centi = in.value<std::int32_t>();
+  e.risk_milli = in.value<std::int32_t>();
   in.texts({&e.risk_level, &e.risk_outcome});
   e.anomaly = in.maybe<double>();
   e.model = in.text();

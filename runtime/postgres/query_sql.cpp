@@ -49,7 +49,7 @@ std::string sums_of_rollup(statement& s, const metric_question& q, const query::
   }
   return fmt::format(
       "SELECT {}, {}, currency, sum(events)::bigint, sum(orders)::bigint, sum(revenue_minor)::bigint, "
-      "sum(refunds_minor)::bigint, sum(line_micro)::bigint, sum(anomalies)::bigint, sum(risk_centi)::bigint "
+      "sum(refunds_minor)::bigint, sum(line_micro)::bigint, sum(anomalies)::bigint, sum(risk_milli)::bigint "
       "FROM {} WHERE tenant_id = $1 AND dim = '{}'{} AND bucket >= {} AND bucket < {} GROUP BY 1, 2, 3 LIMIT {}",
       by ? "value" : "NULL::text", bucket_of(s, q, "bucket"),
       p.origin == query::origin::quarters ? "rollup_quarter" : "rollup_minute", dim, filter, s.arg(p.from), s.arg(p.to),
@@ -63,7 +63,7 @@ std::string sums_of_events(statement& s, const metric_question& q, const query::
       "SELECT {0}, {1}, coalesce(e.currency, ''), count(*), count(*) FILTER (WHERE e.name = 'Order Completed'), "
       "coalesce(sum(e.amount_minor) FILTER (WHERE e.name = 'Order Completed'), 0)::bigint, "
       "coalesce(sum(e.amount_minor) FILTER (WHERE e.name = 'Order Refunded'), 0)::bigint, "
-      "{2}::bigint, count(*) FILTER (WHERE e.flagged), sum(e.risk_centi)::bigint "
+      "{2}::bigint, count(*) FILTER (WHERE e.flagged), sum(e.risk_milli)::bigint "
       "FROM event AS e{3} WHERE {4}{5}{6} AND {7}e.test GROUP BY 1, 2, 3 LIMIT {8}",
       group, bucket_of(s, q, "e.occurred_at"),
       lines ? "coalesce(sum(p.micro) FILTER (WHERE e.name = 'Order Completed'), 0)" : "0",

@@ -29,8 +29,8 @@ std::string event_filters(statement& s, const query::events_question& q) {
     const auto who = s.arg(*q.customer);
     out += fmt::format(" AND (e.customer = {0} OR e.anonymous_id = {0})", who);
   }
-  if (q.min_risk_centi)
-    out += " AND e.risk_centi >= " + s.arg(*q.min_risk_centi);
+  if (q.min_risk_milli)
+    out += " AND e.risk_milli >= " + s.arg(*q.min_risk_milli);
   // The range of ids prunes partitions; occurred_at decides.
   if (q.from) {
     const auto from = s.arg(*q.from);

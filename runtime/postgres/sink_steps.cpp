@@ -142,11 +142,11 @@ std::optional<sql_error> slot_sink::insert_rollups(work& w) {
   for (const auto* table : {"rollup_minute", "rollup_quarter"}) {
     auto problem = refusal(db_.run(fmt::format(
         "INSERT INTO {0} AS r SELECT tenant_id, dim, bucket, value, currency, events, orders, revenue_minor, "
-        "refunds_minor, line_micro, anomalies, risk_centi FROM rollup_stage WHERE minute = {1} "
+        "refunds_minor, line_micro, anomalies, risk_milli FROM rollup_stage WHERE minute = {1} "
         "ON CONFLICT (tenant_id, dim, bucket, value, currency) DO UPDATE SET events = r.events + excluded.events, "
         "orders = r.orders + excluded.orders, revenue_minor = r.revenue_minor + excluded.revenue_minor, "
         "refunds_minor = r.refunds_minor + excluded.refunds_minor, line_micro = r.line_micro + excluded.line_micro, "
-        "anomalies = r.anomalies + excluded.anomalies, risk_centi = r.risk_centi + excluded.risk_centi",
+        "anomalies = r.anomalies + excluded.anomalies, risk_milli = r.risk_milli + excluded.risk_milli",
         table, std::string_view(table) == "rollup_minute")));
     if (problem)
       return problem;

@@ -130,12 +130,12 @@ class Tenant:
                     "count(*) FILTER (WHERE name = 'Order Completed')::bigint, "
                     "coalesce(sum(amount_minor) FILTER (WHERE name = 'Order Completed'), 0)::bigint, "
                     "coalesce(sum(amount_minor) FILTER (WHERE name = 'Order Refunded'), 0)::bigint, "
-                    "count(*) FILTER (WHERE flagged)::bigint, sum(risk_centi)::bigint "
+                    "count(*) FILTER (WHERE flagged)::bigint, sum(risk_milli)::bigint "
                     f"FROM event WHERE tenant_id = %s AND NOT test AND {value} IS NOT NULL "
                     "GROUP BY 1, 2, 3 ORDER BY 1, 2, 3")
                 kept = self.sql(
                     "SELECT bucket, value, currency, events, orders, revenue_minor, refunds_minor, anomalies, "
-                    f"risk_centi FROM {table} WHERE tenant_id = %s AND dim = %s ORDER BY 1, 2, 3", dim)
+                    f"risk_milli FROM {table} WHERE tenant_id = %s AND dim = %s ORDER BY 1, 2, 3", dim)
                 assert kept == counted, f"{table} by {dim} differs from a recount"
 
 

@@ -242,7 +242,7 @@ TEST_CASE("an event comes back as it was stored, and its trail tells the way", "
   CHECK(got.received_at == e.received_at);
   CHECK(got.customer == "c'1");
   CHECK(got.amount == e.amount);
-  CHECK(got.risk_centi == 9550);
+  CHECK(got.risk_milli == 95500);
   CHECK(got.properties_json == e.properties);
   CHECK(got.provenance_json == R"({"country": "geo"})");
   CHECK(got.warnings_json.find("missing_property") != std::string::npos);

@@ -108,7 +108,7 @@ slot::processed query_world::make(tenant_id tenant, time_ms occurred) {
   } else if (random_() % 2 == 0) {
     e.products.push_back({one_of({"p1", "p2"}), "", "", decimal{1'000'000}, decimal{1'000'000}});
   }
-  e.risk.score = static_cast<double>(random_() % 10'000) / 100.0;
+  e.risk.score = static_cast<double>(random_() % 100'000) / 1000.0;
   e.risk.level = "low";
   e.risk.outcome = "approve";
   return p;
@@ -186,7 +186,7 @@ query::value query_world::recount(tenant_id tenant, const query::metric_question
         if (!product || l.product_id == *product)
           micro += (l.price.micro * l.quantity.micro + 500'000) / 1'000'000;
     flagged += e.risk.score >= 90 ? 1 : 0;
-    risk += std::lround(e.risk.score * 100);
+    risk += std::lround(e.risk.score * 1000);
     if (!e.customer.empty())
       customers.insert(e.customer);
   }
@@ -202,7 +202,7 @@ query::value query_world::recount(tenant_id tenant, const query::metric_question
         return "0.00";
       return cents(lines ? (2 * micro + own_orders * 10'000) / (2 * own_orders * 10'000)
                          : (2 * revenue + own_orders) / (2 * own_orders));
-    default: return events == 0 ? 0.0 : static_cast<double>(risk) / 100.0 / static_cast<double>(events);
+    default: return events == 0 ? 0.0 : static_cast<double>(risk) / 1000.0 / static_cast<double>(events);
   }
 }
 
