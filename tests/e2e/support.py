@@ -90,7 +90,7 @@ class Tenant:
         return self.node.cli("key", "create", "--tenant", self.name, "--scopes", scopes, *(["--test"] if test else []))
 
     def request(self, method, path, key=None, **more):
-        headers = {"Authorization": "Bearer " + (key or self.key)}
+        headers = {"Authorization": "Bearer " + (self.key if key is None else key)}
         headers.update(more.pop("headers", {}))
         return self.node.request(method, path, headers=headers, **more)
 

@@ -116,7 +116,9 @@ def test_the_books_close_after_kill_9_at_random_moments_under_load(own_node):
     for c in clients:
         c.join(60)
         assert not c.is_alive() and not c.problem, c.problem
+    joined = time.monotonic()
     node.settle()
+    print(f"all senders done after {joined - started:.0f} s, all stored {time.monotonic() - joined:.1f} s later")
     for tenant in tenants:
         mine = [c for c in clients if c.tenant is tenant]
         acknowledged = {m for c in mine for m in c.acknowledged}

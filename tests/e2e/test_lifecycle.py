@@ -1,0 +1,147 @@
+"""Starting, ending and the bad days in between: what a person who runs PulseEcom sees."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+from support import PULSE, is_alive, poll, rows_of
+
+
+def event(message):
+    return {"type": "track", "event": "Order Completed", "userId": "u1", "messageId": message,
+            "properties": {"order_id": message, "revenue": 12.5, "currency": "EUR"}}
+
+
+def messages(tenant):
+    return sorted(m for (m,) in tenant.events("message_id"))
+
+
+@pytest.mark.feature("2.8", "10.2")
+def test_without_postgres_acknowledging_goes_on_and_all_of_it_arrives_later(own_node):
+    node = own_node(by_script=False)
+    node.start()
+    shop = node.tenant()
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    assert node.request("GET", "/readyz").status_code == 200
+    node.close_db()
+    node.postgres("down")
+    sent = ["before"]
+    for i in range(40):
+        answer = shop.send([event(f"away-{i}-{k}") for k in range(5)])
+        assert answer.status_code == 200, (i, answer.status_code, answer.text)
+        sent += [f"away-{i}-{k}" for k in range(5)]
+        # Longer than a key is fresh, so that its check fails too.
+        time.sleep(0.2)
+    assert node.request("GET", "/healthz").status_code == 200
+    assert node.request("GET", "/readyz").status_code in (200, 503)
+    away = shop.get("/v1/metrics/events")
+    assert away.status_code == 503 and "Retry-After" in away.headers, away.text
+    assert away.headers["Content-Type"] == "application/problem+json"
+    # A key that nobody has seen cannot be judged: that is no 401.
+    stranger = shop.send(event("stranger"), "pe_live_" + "a" * 44)
+    assert stranger.status_code == 503 and "Retry-After" in stranger.headers, stranger.text
+    assert stranger.headers["Content-Type"] == "application/problem+json"
+    node.postgres("up")
+    node.settle(60)
+    assert messages(shop) == sorted(sent)
+    poll("queries again", 20, lambda: shop.get("/v1/metrics/events").status_code == 200)
+    poll("ready", 20, lambda: node.request("GET", "/readyz").status_code == 200)
+    assert shop.send(event("after")).status_code == 200
+    node.settle()
+    shop.assert_accounts_close()
+
+
+@pytest.mark.feature("2.8", "2.4")
+def test_sigterm_drains_within_10_s_and_the_next_start_goes_on_with_the_same_data(own_node):
+    node = own_node()
+    node.start()
+    shop = node.tenant()
+    acknowledged, stop = [], threading.Event()
+
+    def send():
+        while not stop.is_set():
+            ids = [str(uuid.uuid4()) for _ in range(20)]
+            try:
+                answer = shop.send([event(i) for i in ids])
+            except OSError:
+                continue
+            if answer.status_code == 200:
+                acknowledged.extend(ids)
+
+    senders = [threading.Thread(target=send, daemon=True) for _ in range(2)]
+    for s in senders:
+        s.start()
+    poll("some events", 20, lambda: len(acknowledged) > 400)
+    pulse = node.pulse_pid()
+    started = time.monotonic()
+    node.process.send_signal(signal.SIGTERM)
+    poll("pulse ends", 12, lambda: not is_alive(pulse))
+    drained = time.monotonic() - started
+    assert node.process.wait(30) == 0
+    stop.set()
+    for s in senders:
+        s.join(30)
+    assert drained <= 10.5, drained
+    assert not node.postgres_runs(), "Postgres was left behind"
+    node.close_db()
+    started = time.monotonic()
+    node.start()
+    print(f"drained in {drained:.1f} s, started again in {time.monotonic() - started:.1f} s")
+    node.settle()
+    found = messages(shop)
+    assert len(found) == len(set(found)) and set(acknowledged) <= set(found)
+    assert [t["name"] for t in node.cli("tenant", "list")["data"]] == [shop.name]
+    # The same message again, by the same key: still a duplicate.
+    assert shop.send([event(acknowledged[0])]).status_code == 200
+    node.settle()
+    assert len(messages(shop)) == len(found)
+    shop.assert_accounts_close()
+    assert node.terminate() == 0
+
+
+@pytest.mark.feature("11.4")
+def test_when_pulse_dies_the_script_ends_with_1_and_stops_postgres(own_node):
+    node = own_node()
+    node.start()
+    shop = node.tenant()
+    assert shop.send(event("kept")).status_code == 200
+    node.close_db()
+    node.kill()
+    assert node.process.wait(30) == 1, node.tail()
+    assert not node.postgres_runs()
+    node.start()
+    node.settle()
+    assert messages(shop) == ["kept"]
+
+
+@pytest.mark.feature("12.3")
+def test_every_wrong_setting_is_told_at_once(own_node, tmp_path):
+    node = own_node(by_script=False)
+    node.data_dir.mkdir()
+    file = tmp_path / "pulse.json"
+    file.write_text(json.dumps({"http": {"port": "many"}, "nonsense": 1, "log": {"level": "loud"}}))
+    done = subprocess.run([str(PULSE), "config", "check", str(file)], env=node.env, capture_output=True, text=True, timeout=20)
+    assert done.returncode in (1, 2)
+    for word in ("http.port", "nonsense", "log.level"):
+        assert word in done.stderr, done.stderr
+
+
+@pytest.mark.feature("2.8")
+def test_a_second_node_on_the_same_data_directory_is_refused(own_node):
+    node = own_node(by_script=False)
+    node.start()
+    second = subprocess.run([str(PULSE), "serve"], env=node.env, capture_output=True, text=True, timeout=30)
+    assert second.returncode == 1 and "ready" not in second.stdout, (second.stdout, second.stderr)
+    shop = node.tenant()
+    assert shop.send(event("first still serves")).status_code == 200
+    node.settle()
+    assert rows_of(node.db(), "SELECT count(*) FROM log_position WHERE epoch > 1") == [(0,)]
+    assert os.path.exists(node.data_dir / "admin-token")
+    assert (node.data_dir / "admin-token").stat().st_mode & 0o777 == 0o600
+    assert (node.data_dir / "metrics-token").stat().st_mode & 0o777 == 0o600
