@@ -38,7 +38,26 @@ void show_limit(ingest_reply& reply, const bucket_limits& limits, const take_res
   reply.full_after_ms = taken.full_after_ms;
 }
 
+/// What a tenant's ingestion remembers: 50,000 ids are about 4 MB.
+constexpr std::size_t recent_max = 50'000;
+
 } // namespace
+
+bool recent_event_ids::has(const event_id& id) const {
+  const std::lock_guard lock(mutex_);
+  return known_.contains(id);
+}
+
+void recent_event_ids::add(const event_id& id) {
+  const std::lock_guard lock(mutex_);
+  if (!known_.insert(id).second)
+    return;
+  order_.push_back(id);
+  if (order_.size() <= recent_max)
+    return;
+  known_.erase(order_.front());
+  order_.pop_front();
+}
 
 ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, tenant_settings s) :
   self(p), context(std::move(c)), settings(std::move(s)), bucket({settings.rate, settings.burst}, context->time.now()) {
@@ -76,13 +95,18 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
   std::vector<log_entry> entries;
   entries.reserve(parsed.events.size());
   std::int64_t counts[3] = {0, 0, 0};
+  std::vector<event_id> fresh;
   for (auto& e : parsed.events) {
     ++counts[static_cast<int>(e.verdict.result)];
     const bool refused = e.raw.kind == raw_kind::refused;
     if (!refused || ++refused_written <= refused_per_hour_max)
       entries.push_back({request.tenant, fmt::format("{}/{}", request.tenant.value, e.entity), encode(e.raw),
                          request.traceparent, "", epoch{}});
-    reply.lines.push_back({std::move(e.verdict), false});
+    // An id made of the client's own time is the same when the event comes again.
+    const bool repeated = !refused && e.raw.timed && !e.raw.message_id.empty() && recent->has(e.raw.id);
+    if (!refused && e.raw.timed && !e.raw.message_id.empty())
+      fresh.push_back(e.raw.id);
+    reply.lines.push_back({std::move(e.verdict), repeated});
   }
   for (auto result : {verdict_result::ok, verdict_result::warning, verdict_result::rejected})
     if (const auto n = counts[static_cast<int>(result)]; n > 0)
@@ -99,20 +123,23 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
     };
   }
   const auto started = context->time.monotonic_ms();
-  context->log.append(log_topic::raw, settings.slot, std::move(entries),
-                      [c = context, done = std::move(done), reply = std::move(reply), started, records,
-                       tenant = request.tenant, trace = request.trace](result<log_offset> at) mutable {
-                        c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records,
-                                          at.ok());
-                        if (!at) {
-                          c->metrics.dropped(std::string(to_string(at.err().code)), records);
-                          log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});
-                          reply.lines.clear();
-                          reply.failed = at.err();
-                          reply.retry_after_ms = 1000;
-                        }
-                        done(std::move(reply));
-                      });
+  context->log.append(
+      log_topic::raw, settings.slot, std::move(entries),
+      [c = context, done = std::move(done), reply = std::move(reply), started, records, tenant = request.tenant,
+       trace = request.trace, seen = recent, fresh = std::move(fresh)](result<log_offset> at) mutable {
+        c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records, at.ok());
+        if (at)
+          for (const auto& id : fresh)
+            seen->add(id);
+        if (!at) {
+          c->metrics.dropped(std::string(to_string(at.err().code)), records);
+          log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});
+          reply.lines.clear();
+          reply.failed = at.err();
+          reply.retry_after_ms = 1000;
+        }
+        done(std::move(reply));
+      });
 }
 
 ingestion_actor::behavior_type ingestion_state::make_behavior() {

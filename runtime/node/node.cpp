@@ -2,9 +2,12 @@
 
 #include <atomic>
 #include <caf/all.hpp>
+#include <condition_variable>
 #include <csignal>
 #include <fmt/format.h>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <unistd.h>
 
 #include "actors/node_agent/node_agent.hpp"
@@ -32,6 +35,8 @@ namespace pulse {
 namespace {
 
 constexpr auto component = "node";
+constexpr auto maintenance_interval = std::chrono::hours(1);
+constexpr std::int64_t aged_rows_max = 200'000;
 
 /// The pooled model: fitted with a fixed seed on the sample that the program carries.
 result<std::shared_ptr<const detection::model>> fit_stand_in() {
@@ -125,7 +130,9 @@ struct node::parts {
   std::uint16_t admin_port = 0;
   std::atomic<bool> draining{false};
   std::atomic<bool> ending{false};
-  std::thread ticker;
+  std::mutex maintenance_mutex;
+  std::condition_variable maintenance_wake;
+  std::thread maintenance;
 
   explicit parts(directory_lock l) : lock(std::move(l)) {
   }
@@ -134,12 +141,17 @@ struct node::parts {
   result<void> open_stores();
   result<void> start_actors();
   result<void> start_listeners();
+  void maintain();
 };
 
 node::parts::~parts() {
-  ending = true;
-  if (ticker.joinable())
-    ticker.join();
+  {
+    const std::lock_guard hold(maintenance_mutex);
+    ending = true;
+  }
+  maintenance_wake.notify_all();
+  if (maintenance.joinable())
+    maintenance.join();
   if (gateway)
     gateway->drain(100);
   gateway.reset();
@@ -265,13 +277,21 @@ result<void> node::parts::start_listeners() {
   if (!admin_bound)
     return admin_bound.err();
   admin_port = *admin_bound;
-  ticker = std::thread([this] {
-    while (!ending) {
-      gate->tick();
-      ::usleep(100'000);
-    }
-  });
+  maintenance = std::thread([this] { maintain(); });
   return {};
+}
+
+/// Once an hour: the partitions of the weeks to come, and what is over its age.
+void node::parts::maintain() {
+  std::unique_lock hold(maintenance_mutex);
+  while (!maintenance_wake.wait_for(hold, maintenance_interval, [this] { return ending.load(); })) {
+    if (auto ok = postgres::make_partitions(conf.postgres_url, static_cast<int>(conf.horizon_days)); !ok) {
+      metrics.alarm("partitions_not_made");
+      log::error("partitions_not_made", component, ok.err().detail);
+    }
+    if (auto gone = postgres::delete_aged(conf.postgres_url, aged_rows_max); !gone)
+      log::warning("aged_not_deleted", component, gone.err().detail);
+  }
 }
 
 node::node(std::unique_ptr<parts> p) : parts_(std::move(p)) {

@@ -85,4 +85,22 @@ result<void> make_partitions(const std::string& url, int horizon_days) {
                  "making partitions");
 }
 
+result<std::int64_t> delete_aged(const std::string& url, std::int64_t rows_max) {
+  connection c(conninfo(url, role::owner, "pulse-maintenance"));
+  if (auto ok = c.ensure(); !ok)
+    return ok.err();
+  if (auto ok = execute(c, "SET ROLE pulse_maintenance", "deleting what is aged"); !ok)
+    return ok.err();
+  std::int64_t gone = 0;
+  for (const auto* table : {"rollup_minute", "message_seen", "failed_event", "event"}) {
+    // The policy says which rows are seen. Partitions have row numbers of their own: both parts name the row.
+    auto done = c.run(fmt::format(
+        "DELETE FROM {0} WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM {0} LIMIT {1})", table, rows_max));
+    if (const auto* problem = std::get_if<sql_error>(&done))
+      return problem->to_error(fmt::format("deleting what is aged in {}", table));
+    gone += std::get<query_result>(done).affected();
+  }
+  return gone;
+}
+
 } // namespace pulse::postgres

@@ -131,7 +131,8 @@ result<tenant_use> pg_query_store::use(tenant_id tenant) {
             "t.rate, t.burst");
     if (rows.empty())
       throw refused({ec::not_found, "there is no such tenant", ""});
-    row_reader in(rows[0]);
+    const auto first_row = rows[0];
+    row_reader in(first_row);
     tenant_use out;
     for (auto* v : {&out.rate, &out.burst, &out.raw, &out.stored, &out.duplicates, &out.failed})
       *v = in.value<std::int64_t>();

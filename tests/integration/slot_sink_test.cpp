@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "postgres/migrator.hpp"
 #include "postgres/slot_sink.hpp"
 #include "tests/integration/support/database.hpp"
 
@@ -204,4 +205,37 @@ TEST_CASE("a flagged event leaves one alert candidate, and only when it was inse
   CHECK(db.one("SELECT count(*) FROM alert") == "1");
   CHECK(db.one("SELECT data->>'event_id' FROM alert") == odd.event.id.str());
   CHECK(db.one("SELECT count(*) FROM due WHERE kind = 'alert'") == "1");
+}
+
+TEST_CASE("what is over its age goes, and nothing else", "[sink][f:9.2]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a").value;
+  for (const auto* age : {"40 days", "1 day"})
+    db.sql(
+        fmt::format("INSERT INTO failed_event VALUES ({}, gen_random_uuid(), now() - interval '{}', 's', 'c', 'd', '', "
+                    "NULL, NULL, 0, 0, 'x')",
+                    tenant, age));
+  db.sql(fmt::format("INSERT INTO message_seen VALUES ({}, 'a', gen_random_uuid(), now() - interval '8 days'), "
+                     "({}, 'b', gen_random_uuid(), now())",
+                     tenant, tenant));
+  const auto gone = postgres::delete_aged(db.url(), 100);
+  if (!gone)
+    FAIL(gone.err().detail);
+  CHECK(*gone == 2);
+  CHECK(db.one("SELECT count(*) FROM failed_event") == "1");
+  CHECK(db.one("SELECT encode(hash, 'escape') FROM message_seen") == "b");
+}
+
+TEST_CASE("an amount without a currency neither stops the slot nor becomes the tenant's currency", "[sink]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  db.sql("UPDATE tenant SET currency = NULL");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  auto bare = order(tenant, 0);
+  bare.event.amount->unit = currency{};
+  require(sink.commit(batch_of(0, {bare})));
+  CHECK(db.one("SELECT currency FROM tenant") == "∅");
+  require(sink.commit(batch_of(1, {order(tenant, 1)})));
+  CHECK(db.one("SELECT currency FROM tenant") == "EUR");
 }
