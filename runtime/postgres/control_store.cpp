@@ -53,6 +53,8 @@ result<slot::control> pg_control_store::publish(tenant_id tenant, const std::str
     tx.exec("INSERT INTO artifact_version (tenant_id, kind, version, hash, created_by) SELECT $1, $2, "
             "coalesce(max(version), 0) + 1, $3, $4 FROM artifact_version WHERE tenant_id = $1 AND kind = $2",
             pqxx::params{id, kind, hash, actor});
+    // What has not taken effect yet is superseded: sent again, it would land behind this one.
+    tx.exec("DELETE FROM control_pending WHERE tenant_id = $1 AND body::jsonb ->> 'kind' = $2", pqxx::params{id, kind});
     tx.exec("INSERT INTO control_pending (tenant_id, control_id, body) VALUES ($1, $2, $3)",
             pqxx::params{id, control.id.str(), slot::encode_control(control)});
     tx.exec("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'control', now() + interval '5 seconds') "

@@ -1,0 +1,134 @@
+// The ingestion actor over the fake log, on CAF's test coordinator: no thread, no socket, no sleep.
+#include <catch2/catch_test_macros.hpp>
+
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include "actors/ingestion/ingestion.hpp"
+#include "models/event/raw_codec.hpp"
+#include "tests/support/fake_event_log.hpp"
+
+using namespace pulse;
+
+namespace {
+
+class fixed_clock final : public clock {
+public:
+  time_ms now() const override {
+    return {1'790'000'000'000};
+  }
+
+  std::int64_t monotonic_ms() const override {
+    return 1000;
+  }
+};
+
+struct fixture {
+  fixture() {
+    static const bool once = [] {
+      caf::core::init_global_meta_objects();
+      caf::init_global_meta_objects<caf::id_block::pulse>();
+      caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+      return true;
+    }();
+    (void)once;
+    config.set("caf.scheduler.policy", "testing");
+    system.emplace(config);
+    auto* c = new actor_context{log,     numbers, time, system_random(), nullptr, {}, {}, {}, {}, 730 * day_ms,
+                                300'000, 1,       {},   nullptr,         {},      {}};
+    context.reset(c);
+  }
+
+  ~fixture() {
+    if (actor)
+      caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    actor = nullptr;
+    run();
+  }
+
+  void run() {
+    static_cast<caf::scheduler::test_coordinator&>(system->scheduler()).run();
+  }
+
+  void spawn(std::int64_t rate, std::int64_t burst) {
+    actor = system->spawn<ingestion>(
+        context, tenant_settings{tenant_id{7}, "shop", slot_id{2}, rate, burst, "EUR", "UTC", false});
+    run();
+  }
+
+  /// The replies so far to this request.
+  std::shared_ptr<std::vector<ingest_reply>> send(std::string body) {
+    auto replies = std::make_shared<std::vector<ingest_reply>>();
+    auto request = std::make_shared<ingest_request>();
+    request->tenant = tenant_id{7};
+    request->body = std::move(body);
+    request->done = [replies](ingest_reply r) {
+      replies->push_back(std::move(r));
+    };
+    caf::anon_send(actor, ingest_atom_v, std::move(request));
+    run();
+    return replies;
+  }
+
+  caf::actor_system_config config;
+  testing::fake_event_log log;
+  metrics numbers;
+  fixed_clock time;
+  context_ptr context;
+  std::optional<caf::actor_system> system;
+  ingestion_actor actor;
+};
+
+const std::string two_events =
+    R"([{"type":"track","event":"A","userId":"u","messageId":"m1","timestamp":"2026-09-21T00:00:00Z"},)"
+    R"({"type":"track","userId":"u"}])";
+
+} // namespace
+
+TEST_CASE("ingestion answers when the log says durable, and not before", "[ingestion][f:2.5]") {
+  fixture f;
+  f.spawn(0, 0);
+  f.log.cork();
+  const auto replies = f.send(two_events);
+  CHECK(replies->empty());
+  f.log.uncork();
+  REQUIRE(replies->size() == 1);
+  REQUIRE(replies->front().lines.size() == 2);
+  CHECK(replies->front().lines[0].said.result == verdict_result::ok);
+  CHECK(replies->front().lines[1].said.result == verdict_result::rejected);
+  // The refused one is in raw with its verdict: it is never lost either.
+  CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 2);
+}
+
+TEST_CASE("an event that comes again is said to be a duplicate, and is logged all the same", "[ingestion][f:2.4]") {
+  fixture f;
+  f.spawn(0, 0);
+  f.send(two_events);
+  const auto replies = f.send(two_events);
+  REQUIRE(replies->size() == 1);
+  CHECK(replies->front().lines[0].duplicate);
+  CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 4);
+}
+
+TEST_CASE("a log that is away gives a retryable failure without verdicts", "[ingestion][f:2.11]") {
+  fixture f;
+  f.spawn(0, 0);
+  f.log.fail_next(1);
+  const auto failed = f.send(two_events);
+  REQUIRE(failed->size() == 1);
+  REQUIRE(failed->front().failed.has_value());
+  CHECK(is_retryable(failed->front().failed->code));
+  CHECK(failed->front().retry_after_ms > 0);
+  CHECK(failed->front().lines.empty());
+  // What was not acknowledged is no duplicate when it is sent again.
+  CHECK_FALSE(f.send(two_events)->front().lines[0].duplicate);
+}
+
+TEST_CASE("over its rate nothing of a request is taken", "[ingestion][f:1.4]") {
+  fixture f;
+  f.spawn(1, 2);
+  CHECK_FALSE(f.send(two_events)->front().failed.has_value());
+  const auto refused = f.send(two_events);
+  REQUIRE(refused->front().failed.has_value());
+  CHECK(refused->front().failed->code == ec::rate_limited);
+  CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 2);
+}
