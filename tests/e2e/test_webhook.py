@@ -92,14 +92,14 @@ def test_an_odd_order_arrives_signed_with_its_reasons(node, watched):
 
 @pytest.mark.feature("8.1", "8.12", "8.6")
 def test_every_attempt_and_every_resend_has_the_same_webhook_id(node, watched):
-    answers = iter([500, 503])
+    answers = iter([500])
     with Receiver(lambda _: next(answers, 200)) as receiver:
         made = make_endpoint(watched, receiver.url)
         send_odd(watched)
-        poll("the third attempt", 90, lambda: len(receiver.got) >= 3)
+        poll("the second attempt", 40, lambda: len(receiver.got) >= 2)
         attempts = poll("the log of attempts", 20, lambda: [
-            a for a in [watched.get(f"/v1/endpoints/{made['id']}/attempts").json()["data"]] if len(a) >= 3])[0]
-        assert sorted(a["status"] for a in attempts) == [200, 500, 503]
+            a for a in [watched.get(f"/v1/endpoints/{made['id']}/attempts").json()["data"]] if len(a) >= 2])[0]
+        assert sorted(a["status"] for a in attempts) == [200, 500]
         before = len(receiver.got)
         alert = watched.get("/v1/alerts").json()["data"][0]["id"]
         counted = watched.request("POST", f"/v1/alerts/{alert}/resend", params={"dry_run": "true"})
