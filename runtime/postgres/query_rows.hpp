@@ -48,7 +48,8 @@ public:
   }
 
 private:
-  const pqxx::row& row_;
+  // A row of its own: `rows[0]` is a temporary. Copying shares the result.
+  pqxx::row row_;
   int column_ = 0;
 };
 

@@ -137,8 +137,6 @@ def test_every_get_route_wants_a_key_with_the_right_scope(node, case):
     for path in paths(node, "get"):
         if not path.startswith("/v1/"):
             continue
-        if attacker.get(path).json().get("detail") == "there is no such path":
-            continue
         one = filled(path, ["revenue" if "{metric}" in path else str(uuid.uuid4())])[0]
         assert node.request("GET", one).status_code == 401, one
         assert attacker.request("GET", one, ingest).status_code == 403, one
