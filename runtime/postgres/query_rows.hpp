@@ -14,9 +14,6 @@ public:
   explicit row_reader(const pqxx::row& row) : row_(row) {
   }
 
-  /// It reads while it is asked: the row has to outlive it.
-  explicit row_reader(const pqxx::row&& row) = delete;
-
   std::string text() {
     const auto f = row_[column_++];
     return f.is_null() ? std::string{} : f.as<std::string>();

@@ -131,8 +131,7 @@ result<tenant_use> pg_query_store::use(tenant_id tenant) {
             "t.rate, t.burst");
     if (rows.empty())
       throw refused({ec::not_found, "there is no such tenant", ""});
-    const auto first_row = rows[0];
-    row_reader in(first_row);
+    row_reader in(rows[0]);
     tenant_use out;
     for (auto* v : {&out.rate, &out.burst, &out.raw, &out.stored, &out.duplicates, &out.failed})
       *v = in.value<std::int64_t>();

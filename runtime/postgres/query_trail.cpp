@@ -59,8 +59,7 @@ void find_alert(pqxx::work& tx, tenant_id tenant, event_trail& out) {
                                           millis("created_at"), key));
   if (rows.empty())
     return;
-  const auto first_row = rows[0];
-  row_reader in(first_row);
+  row_reader in(rows[0]);
   alert_step step;
   step.id = in.id();
   step.created_at = in.time();
