@@ -11,6 +11,9 @@ namespace pulse::postgres {
 
 namespace {
 
+/// A statement takes 65,535 at most.
+constexpr std::size_t alert_parameters_max = 4500;
+
 std::string bytea(std::string_view bytes) {
   return "\\x" + to_hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
 }
@@ -175,22 +178,41 @@ std::optional<sql_error> slot_sink::insert_failed(work& w) {
 
 std::optional<sql_error> slot_sink::insert_alerts(work& w) {
   std::set<tenant_id> alerted;
+  std::string values;
+  std::vector<std::optional<std::string>> parameters;
+  // Many at a time: a burst of odd events must not cost a round trip each.
+  const auto flush = [&]() -> std::optional<sql_error> {
+    if (values.empty())
+      return std::nullopt;
+    auto problem = refusal(db_.run("INSERT INTO alert (tenant_id, alert_id, type, event_id, severity, title, summary, "
+                                   "data, trace_id) VALUES " +
+                                       values + " ON CONFLICT DO NOTHING",
+                                   parameters));
+    values.clear();
+    parameters.clear();
+    return problem;
+  };
   for (const auto* p : w.rows) {
     if (!w.inserted.contains(p->offset.value))
       continue;
     const auto c = alert::candidate_of(p->event);
     if (!c)
       continue;
-    auto problem = refusal(
-        db_.run("INSERT INTO alert (tenant_id, alert_id, type, event_id, severity, title, summary, data, trace_id) "
-                "VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) ON CONFLICT DO NOTHING",
-                {std::to_string(p->tenant.value), c->alert_id.str(), c->type, p->event.id.str(), c->severity, c->title,
-                 c->summary, c->data, p->event.trace.value.str()}));
-    if (problem)
-      return problem;
+    values += values.empty() ? "(" : ",(";
+    for (auto& field : {std::to_string(p->tenant.value), c->alert_id.str(), c->type, p->event.id.str(), c->severity,
+                        c->title, c->summary, c->data, p->event.trace.value.str()}) {
+      parameters.emplace_back(field);
+      values += fmt::format("{}${}", values.back() == '(' ? "" : ",", parameters.size());
+    }
+    values += ")";
     alerted.insert(p->tenant);
     ++w.outcome.alerts;
+    if (parameters.size() >= alert_parameters_max)
+      if (auto problem = flush())
+        return problem;
   }
+  if (auto problem = flush())
+    return problem;
   for (auto tenant : alerted) {
     auto problem = refusal(db_.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'alert', now()) "
                                    "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = least(due.at, excluded.at)",
