@@ -50,7 +50,7 @@ enrichment_stage::enrichment_stage(const stage_start& start, std::shared_ptr<con
   impl_->settings = start.settings;
   impl_->shared = std::move(shared);
   for (const auto& a : start.artifacts)
-    if (a.kind == "mapping")
+    if (a.kind == "mapping" && a.hash == start.settings.mapping)
       impl_->mapping = compile(a);
 }
 

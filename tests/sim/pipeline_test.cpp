@@ -40,7 +40,7 @@ struct history {
 std::string order_json(std::mt19937_64& random, int i, std::int64_t at) {
   const auto amount = random() % 50 == 0 ? 90'000 + random() % 1000 : 5 + random() % 200;
   return fmt::format(R"({{"type":"track","event":"Order Completed","userId":"c{}","messageId":"m{}","timestamp":"{}",)"
-                     R"("properties":{{"order_id":"o{}","revenue":{}.5,"currency":"EUR","shop":"north"}},)"
+                     R"("properties":{{"order_id":"o{}","revenue":{}.5,"currency":"EUR","branch":"north"}},)"
                      R"("context":{{"location":{{"country":"{}"}}}}}})",
                      random() % 12, random() % 20 == 0 ? i - 1 : i, format_time(time_ms{at}), i, amount,
                      random() % 30 == 0 ? "BR" : "DE");
@@ -53,7 +53,7 @@ void push(history& h, tenant_id tenant, const raw_event& raw, bool control) {
 
 /// A mapping that is published in the middle, as a control record.
 void push_mapping(history& h, tenant_id tenant, seeded_random& random) {
-  const std::string document = R"({"rules":[{"op":"rename","from":"/properties/shop","to":"/store"}]})";
+  const std::string document = R"({"rules":[{"op":"rename","from":"/properties/branch","to":"/store"}]})";
   const auto mapping = *compiled_mapping::compile(document);
   h.artifacts.push_back({"mapping", mapping->id(), std::make_shared<const std::string>(mapping->canonical())});
   raw_event raw;
@@ -203,6 +203,7 @@ TEST_CASE("a mapping takes effect at its offset and is in force after a reload",
   for (std::size_t i = 0; i < h.raw.size(); ++i) {
     if (h.raw[i].tenant != tenant_id{1} || h.raw[i].control)
       continue;
+    INFO(i << ": " << out[i]);
     const bool mapped = out[i].find("north") != std::string::npos;
     CHECK(mapped == (i > 120));
   }
