@@ -93,19 +93,6 @@ slot::machine_config slot_config(const settings& s) {
   return c;
 }
 
-result<std::vector<cidr>> read_cidrs(const std::string& list) {
-  std::vector<cidr> out;
-  for (std::size_t at = 0; at < list.size();) {
-    const auto end = std::min(list.find(',', at), list.size());
-    auto parsed = cidr::parse(list.substr(at, end - at));
-    if (!parsed)
-      return error{ec::invalid, fmt::format("'{}' is no network such as 10.0.0.0/8", list.substr(at, end - at)), ""};
-    out.push_back(*parsed);
-    at = end + 1;
-  }
-  return out;
-}
-
 } // namespace
 
 // Members are destroyed from the last to the first: what others use stands above.
@@ -236,7 +223,7 @@ result<void> node::parts::start_listeners() {
   keys = std::make_unique<postgres::pg_key_directory>(conf.postgres_url, name, *key_workers);
   gate = std::make_shared<http::key_gate>(*keys, system_clock(), http::key_gate::config{});
   workers = std::make_unique<worker_pool>(static_cast<std::size_t>(conf.worker_threads), 1000);
-  auto proxies = read_cidrs(conf.trusted_proxies);
+  auto proxies = parse_cidrs(conf.trusted_proxies);
   if (!proxies)
     return proxies.err();
   auto admin_token = read_or_make_token(conf.data_dir + "/admin-token", system_random());
