@@ -1,59 +1,37 @@
 // The metric detector: reads a series point by point, says before each what it expects and after it how odd it was.
-// One pass, no look-ahead, constant work a point, no setting per series. Three views of the same series are watched
-// (residual, shift of level, change of spread), each judged by the tail of its own past.
+// One pass, no look-ahead, bounded work a point, no setting per series. Unlike views (view.hpp) watch the same series,
+// each judged by its own past; their mean decides.
 #pragma once
 
-#include <array>
 #include <deque>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
-#include "base/time.hpp"
+#include "base/error.hpp"
+#include "models/series/baseline.hpp"
+#include "models/series/own_past.hpp"
+#include "models/series/view.hpp"
 
 namespace pulse::series {
 
-/// How rare a value is among its own past: the last `size_max` values are kept; beyond their top share the tail is a
-/// power law by Hill's estimator (1975), so heavy tails do not alarm all the time.
-class own_past {
-public:
-  /// -log10 of the share of values at least as large where that is small, else 0; 0 until there are enough. Then takes
-  /// the value in.
-  double rarity(double x);
-  /// The value that a share p of the past exceeds.
-  double limit(double p) const;
-
-  std::size_t size() const {
-    return order_.size();
-  }
-
-private:
-  std::deque<double> order_;
-  std::vector<double> sorted_;
-};
-
-/// Usual values by time of day or time of week, each slot an exponential mean over its visits.
-class season {
-public:
-  season(std::int64_t period_ms, std::int64_t slot_ms);
-  double at(time_ms t) const;
-  void add(time_ms t, double x, std::int64_t step_ms);
-  /// Share of slots with at least two visits.
-  bool known() const;
-
-private:
-  std::size_t slot(std::int64_t t) const;
-
-  std::int64_t period_ms_;
-  std::int64_t slot_ms_;
-  std::vector<double> mean_;
-  std::vector<double> weight_;
-  double visits_ = 0;
-};
+enum class direction { both, up, down };
 
 struct detector_options {
   /// Distance of points; 0: taken from the first two.
   std::int64_t step_ms = 0;
-  /// Sum of the three views' rarities (-log10 of shares) from which on a point is an alarm.
-  double alarm_rarity = 3.5;
+  /// `ensemble`, or the name of one view.
+  std::string_view name = "ensemble";
+  /// Above 1 alarms sooner, below 1 later.
+  double sensitivity = 1;
+  direction side = direction::both;
+  /// Points whose value and expectation both lie below it never alarm: too little volume to say anything.
+  double floor = 0;
+  /// At most so many alarms in any seven days, whatever comes; 0: as many as there are.
+  std::size_t alarms_per_week = 0;
+  /// The store's wall clock.
+  std::vector<zone_offset> zone = {};
 };
 
 struct verdict {
@@ -61,9 +39,17 @@ struct verdict {
   /// Between these lie 99 of 100 points when nothing is odd.
   double lower = 0;
   double upper = 0;
-  /// 0 to 1; 0.5 is where alarms begin.
+  /// 0 to 1; alarms are at 0.5 and above. Everything else is below, by how restless the last stretch was: an incident
+  /// keeps its points high though it alarms once.
   double score = 0;
   bool anomaly = false;
+};
+
+/// How much of the oddness of the last point a view saw; shares add up to the total.
+struct view_share {
+  std::string_view name;
+  std::string_view reason;
+  double rarity = 0;
 };
 
 class detector {
@@ -73,32 +59,49 @@ public:
   /// Times do not go back. A NaN is expected like any point and never odd.
   verdict next(time_ms t, double x);
 
+  /// Mean rarity (-log10 of a share of the past) over the views at the last point.
+  double total() const {
+    return total_;
+  }
+
+  /// Largest first.
+  std::vector<view_share> shares() const;
+
+  /// `invalid` with the names there are when `name` is none of them.
+  static result<void> check(std::string_view name);
+
 private:
-  struct expert {
-    double level = 0;
-    double error = 0;
-    double predicted = 0;
+  struct watcher {
+    const view_entry* entry;
+    std::unique_ptr<view> eye;
+    own_past past;
+    double rarity = 0;
   };
 
-  double season_of(std::size_t which, time_ms t) const;
-  std::size_t best() const;
-  void learn(time_ms t, double x);
-  double watch(double residual, double deseasoned);
-  double habituated(double rarity);
+  void start();
+  void watch(time_ms local, double x, double expected);
+  bool alarm(time_ms t, double x, double expected);
+  double unrest(double x);
+  double alarm_rarity() const;
 
   detector_options options_;
-  time_ms last_;
+  std::vector<watcher> watchers_;
+  std::optional<baseline> baseline_;
+  time_ms first_;
+  double first_value_ = 0;
   std::size_t seen_ = 0;
-  /// Level alone, level and time of day, level and time of week.
-  std::array<expert, 3> experts_;
-  season day_;
-  season week_;
   double scale_ = 0;
-  double fast_ = 0, slow_ = 0;
-  double spread_fast_ = 0, spread_slow_ = 0;
-  own_past residuals_, shifts_, spreads_;
+  double slow_ = 0;
+  double lean_ = 0;
+  double total_ = 0;
+  double heat_ = 0;
+  double level_ = 0;
+  double swing_ = 0;
+  double swing_sum_ = 0;
+  own_past residuals_;
   /// Rarity that a new alarm has to exceed; falls back with time.
   double hold_ = 0;
+  std::deque<time_ms> alarms_;
 };
 
 } // namespace pulse::series

@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <numeric>
+#include <set>
 
+#include <boost/math/distributions/students_t.hpp>
 #include <fmt/format.h>
+
+#include "models/series/forecaster.hpp"
 
 namespace pulse::series {
 
@@ -13,16 +17,13 @@ namespace {
 
 constexpr std::size_t points_max = 20'000;
 constexpr std::size_t origins_max = 60;
-
-/// season 0: level alone. Expected value k steps ahead: mean of the last `seasons` values at the same place in the
-/// season, moved by how the last `level_points` points lay against theirs.
-struct method {
-  std::size_t season = 0;
-  std::size_t seasons = 1;
-  std::size_t level_points = 0;
-  /// How much of that move is kept.
-  double keep = 0;
-};
+/// So many of the best are averaged: more robust than the one that happened to be best (Bates, Granger 1969).
+constexpr std::size_t averaged = 3;
+constexpr double close_to_best = 1.1;
+/// From so many origins on the choice at each is made by the ones before it alone.
+constexpr std::size_t origins_to_choose = 3;
+/// Errors from this many steps around count for a step's interval.
+constexpr std::size_t errors_wanted = 60;
 
 /// At even steps; a gap is filled from a season (a week, else a day) before or from the value before.
 std::vector<double> even(const std::vector<point>& points, std::int64_t step) {
@@ -46,100 +47,101 @@ std::vector<double> even(const std::vector<point>& points, std::int64_t step) {
   return out;
 }
 
-double seasonal(const std::vector<double>& y, std::size_t origin, std::size_t i, const method& m) {
-  // The last values at i's place in the season that lie before the origin.
-  auto at = i;
-  while (at >= origin)
-    at -= m.season;
+struct trial {
+  const forecaster* by = nullptr;
+  /// What it said at each origin, and how far off that was on average.
+  std::vector<std::vector<double>> said;
+  std::vector<double> off;
+};
+
+/// Where the past is cut to see what would have been said: spread over its later half.
+std::vector<std::size_t> origins(std::size_t n, std::size_t tested) {
+  const auto first = std::min(n - 1, std::max<std::size_t>(n / 2, 2));
+  const auto last = n - std::min(n - first - 1, tested / 2) - 1;
+  const auto count = std::min(origins_max, last - first + 1);
+  std::vector<std::size_t> out;
+  for (std::size_t k = 0; k < count; ++k)
+    out.push_back(first + (count > 1 ? k * (last - first) / (count - 1) : 0));
+  return out;
+}
+
+double mean_error(const std::vector<double>& y, std::size_t cut, const std::vector<double>& said) {
   double sum = 0, n = 0;
-  for (std::size_t k = 0; k < m.seasons; ++k) {
-    sum += y[at], ++n;
-    if (at < m.season)
-      break;
-    at -= m.season;
-  }
+  for (std::size_t k = 0; k < said.size() && cut + k < y.size(); ++k)
+    sum += std::abs(y[cut + k] - said[k]), ++n;
   return sum / n;
 }
 
-double mean_before(const std::vector<double>& y, std::size_t origin, std::size_t points) {
-  const auto n = std::min(points, origin);
-  double sum = 0;
-  for (auto i = origin - n; i < origin; ++i)
-    sum += y[i];
-  return sum / static_cast<double>(n);
-}
-
-/// Values origin ... origin + horizon - 1 as seen from what lies before origin.
-std::vector<double> run(const std::vector<double>& y, std::size_t origin, std::size_t horizon, const method& m) {
-  if (m.season == 0)
-    return std::vector<double>(horizon, mean_before(y, origin, m.level_points));
-  double move = 0;
-  const auto n = std::min(m.level_points, origin > m.season ? origin - m.season : 0);
-  for (auto i = origin - n; i < origin; ++i)
-    move += y[i] - seasonal(y, origin - n, i, m);
-  if (n > 0)
-    move *= m.keep / static_cast<double>(n);
-  std::vector<double> out(horizon);
-  for (std::size_t k = 0; k < horizon; ++k)
-    out[k] = seasonal(y, origin, origin + k, m) + move;
-  return out;
-}
-
-std::vector<method> candidates(std::size_t n, std::int64_t step) {
-  std::vector<method> out;
-  for (std::size_t points : {1, 3, 7, 24})
-    if (points <= n)
-      out.push_back({0, 1, points, 1});
-  for (auto period : {day_ms, 7 * day_ms}) {
-    const auto season = static_cast<std::size_t>(period / step);
-    if (season < 2 || period % step != 0 || n < 3 * season)
+std::vector<trial> try_all(const std::vector<double>& y, const forecasters& all, const std::vector<std::size_t>& cuts,
+                           std::size_t tested) {
+  std::vector<trial> out;
+  for (const auto& f : all) {
+    if (f->points_min() > cuts.front())
       continue;
-    for (std::size_t seasons : {1, 2, 4, 8})
-      if (seasons == 1 || n >= (seasons + 1) * season)
-        for (auto keep : {0.0, 0.5, 1.0})
-          out.push_back({season, seasons, keep > 0 ? season : 0, keep});
+    trial t{f.get(), {}, {}};
+    for (const auto cut : cuts) {
+      t.said.push_back(f->run(std::span(y).first(cut), tested));
+      t.off.push_back(mean_error(y, cut, t.said.back()));
+    }
+    out.push_back(std::move(t));
   }
   return out;
 }
 
-/// Errors (truth - expected) of a method at origins spread over the later half, by step ahead.
+/// Those that did best at the first `origins_seen` origins, and no others than come close to the best.
+std::vector<const trial*> best_of(const std::vector<trial>& all, std::size_t origins_seen) {
+  std::vector<std::pair<double, const trial*>> by_error;
+  for (const auto& t : all)
+    by_error.emplace_back(
+        std::accumulate(t.off.begin(), t.off.begin() + static_cast<std::ptrdiff_t>(origins_seen), 0.0), &t);
+  std::stable_sort(by_error.begin(), by_error.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<const trial*> out;
+  for (const auto& [error, t] : by_error)
+    if (out.size() < averaged && error <= close_to_best * by_error[0].first)
+      out.push_back(t);
+  return out;
+}
+
+std::vector<double> mean_of(const std::vector<std::vector<double>>& all) {
+  std::vector<double> out(all[0].size());
+  for (const auto& one : all)
+    for (std::size_t k = 0; k < out.size(); ++k)
+      out[k] += one[k] / static_cast<double>(all.size());
+  return out;
+}
+
+/// Errors (truth - expected) by step ahead, and of sums over the whole tested stretch. At each origin the forecasters
+/// are chosen anew by what was known before, so that the luck of the choice is not taken for skill.
 struct errors {
   std::vector<std::vector<double>> ahead;
-  double mean_size = INFINITY;
+  std::vector<double> sums;
 };
 
-errors test(const std::vector<double>& y, std::size_t horizon, const method& m) {
-  errors out{std::vector<std::vector<double>>(horizon), 0};
-  const auto n = y.size();
-  const auto first = std::max<std::size_t>(n / 2, std::min(n - 1, std::max<std::size_t>(1, 2 * m.season)));
-  const auto origins = std::min(origins_max, n - first);
-  double sum = 0, count = 0;
-  for (std::size_t k = 0; k < origins; ++k) {
-    const auto origin = first + k * (n - first) / origins;
-    const auto reach = std::min(horizon, n - origin);
-    const auto guess = run(y, origin, reach, m);
-    for (std::size_t i = 0; i < reach; ++i) {
-      out.ahead[i].push_back(y[origin + i] - guess[i]);
-      sum += std::abs(out.ahead[i].back()), ++count;
+errors errors_of(const std::vector<double>& y, const std::vector<std::size_t>& cuts, const std::vector<trial>& all,
+                 std::size_t tested) {
+  errors out{std::vector<std::vector<double>>(tested), {}};
+  for (std::size_t c = 0; c < cuts.size(); ++c) {
+    std::vector<std::vector<double>> said;
+    for (const auto* t : best_of(all, c < origins_to_choose ? cuts.size() : c))
+      said.push_back(t->said[c]);
+    const auto expected = mean_of(said);
+    double sum = 0;
+    for (std::size_t k = 0; k < tested && cuts[c] + k < y.size(); ++k) {
+      const auto error = y[cuts[c] + k] - expected[k];
+      out.ahead[k].push_back(error);
+      sum += error;
     }
+    if (cuts[c] + tested <= y.size())
+      out.sums.push_back(sum);
   }
-  out.mean_size = count > 0 ? sum / count : INFINITY;
   return out;
 }
 
-double quantile(std::vector<double> values, double p) {
-  std::sort(values.begin(), values.end());
-  // (n + 1) p: unseen values lie outside the range of the seen ones more often than the plain quantile says.
-  const auto at =
-      std::clamp(p * static_cast<double>(values.size() + 1) - 1, 0.0, static_cast<double>(values.size() - 1));
-  const auto i = static_cast<std::size_t>(at);
-  return i + 1 < values.size() ? std::lerp(values[i], values[i + 1], at - static_cast<double>(i)) : values[i];
-}
-
-/// Errors of about this many steps ahead, enough of them to take quantiles of.
+/// Errors of about k steps ahead, enough of them to take quantiles of.
 std::vector<double> around(const errors& e, std::size_t k) {
   std::vector<double> out;
-  for (std::size_t width = 0; width < e.ahead.size() && (width == 0 || out.size() < 100); width = 2 * width + 1) {
+  for (std::size_t width = 0; width < e.ahead.size() && (width == 0 || out.size() < errors_wanted);
+       width = 2 * width + 1) {
     out.clear();
     for (auto i = k > width ? k - width : 0; i <= std::min(e.ahead.size() - 1, k + width); ++i)
       out.insert(out.end(), e.ahead[i].begin(), e.ahead[i].end());
@@ -150,16 +152,74 @@ std::vector<double> around(const errors& e, std::size_t k) {
   return out;
 }
 
-std::string name_of(const method& m) {
-  if (m.season == 0)
-    return fmt::format("mean of the last {} points", m.level_points);
-  return fmt::format("mean of the last {} seasons of {} points{}", m.seasons, m.season,
-                     m.keep > 0 ? ", with level" : "");
+/// Lower and upper end of the errors' middle `level`: the conformal quantile, rank (n + 1) p (Vovk et al. 2005); where
+/// there are too few errors to have such a rank, by Student's t.
+std::pair<double, double> band(std::vector<double> e, double level) {
+  if (e.empty())
+    return {0, 0};
+  std::sort(e.begin(), e.end());
+  const auto n = static_cast<double>(e.size());
+  const auto tail = (1 - level) / 2;
+  if (n < 2)
+    return {e.front(), e.back()};
+  if ((n + 1) * tail < 1) {
+    const auto mean = std::accumulate(e.begin(), e.end(), 0.0) / n;
+    double square = 0;
+    for (auto x : e)
+      square += (x - mean) * (x - mean);
+    const auto half =
+        quantile(complement(boost::math::students_t(n - 1), tail)) * std::sqrt(square / (n - 1) * (1 + 1 / n));
+    return {std::min(e.front(), mean - half), std::max(e.back(), mean + half)};
+  }
+  const auto rank = static_cast<std::size_t>((n + 1) * tail) - 1;
+  return {e[rank], e[e.size() - 1 - rank]};
 }
 
-} // namespace
+/// What holidays reach of a usual day, and a past without them.
+class holiday_effect {
+public:
+  holiday_effect(const forecast_options& options, std::int64_t step) : step_(step) {
+    for (const auto& d : options.holidays)
+      days_.insert(day_of(d));
+  }
 
-result<forecast> predict(const std::vector<point>& points, std::size_t horizon, double level) {
+  std::vector<point> learn(std::vector<point> points) {
+    double seen = 0, usual = 0;
+    const auto week = 7 * day_ms / step_;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      if (!on(points[i].at) || step_ > day_ms)
+        continue;
+      if (i >= static_cast<std::size_t>(week)) {
+        const auto before = points[i - static_cast<std::size_t>(week)].value;
+        if (!std::isnan(points[i].value) && !std::isnan(before))
+          seen += points[i].value, usual += before;
+      }
+      points[i].value = NAN;
+    }
+    if (usual > 0)
+      share_ = std::max(0.0, seen / usual);
+    return points;
+  }
+
+  double share(time_ms t) const {
+    return step_ <= day_ms && on(t) ? share_ : 1;
+  }
+
+private:
+  static std::int64_t day_of(time_ms t) {
+    return (t.value - (t.value % day_ms + day_ms) % day_ms) / day_ms;
+  }
+
+  bool on(time_ms t) const {
+    return days_.contains(day_of(t));
+  }
+
+  std::int64_t step_;
+  std::set<std::int64_t> days_;
+  double share_ = 1;
+};
+
+result<std::int64_t> check(const std::vector<point>& points, std::size_t horizon, double level) {
   const auto refuse = [](std::string why) {
     return error{ec::invalid, std::move(why), {}};
   };
@@ -171,32 +231,69 @@ result<forecast> predict(const std::vector<point>& points, std::size_t horizon, 
   const auto step = usual_step_ms(points);
   if (valued < 3 || step == 0)
     return refuse(fmt::format("{} points with a value; a forecast needs 3 at least", valued));
-  const auto y = even(points, step);
+  return step;
+}
+
+} // namespace
+
+result<forecast> predict(const std::vector<point>& given, std::size_t horizon, const forecast_options& options) {
+  const auto step = check(given, horizon, options.level);
+  if (!step)
+    return step.err();
+  holiday_effect holidays(options, *step);
+  const auto learnt = options.holidays.empty() ? given : holidays.learn(given);
+  if (const auto still = check(learnt, horizon, options.level); !still)
+    return still.err();
+  const auto y = even(learnt, *step);
   // Errors far ahead are those of as far ahead as the past can be tested.
   const auto tested = std::max<std::size_t>(1, std::min(horizon, y.size() / 4));
-  std::optional<method> best;
-  errors best_errors;
-  for (const auto& m : candidates(y.size(), step))
-    if (auto e = test(y, tested, m); e.mean_size < best_errors.mean_size) {
-      best = m;
-      best_errors = std::move(e);
-    }
-  const auto guess = run(y, y.size(), horizon, *best);
-  const auto positive = std::all_of(y.begin(), y.end(), [](double x) { return x >= 0; });
-  forecast out{{}, name_of(*best)};
-  double low = 0, high = 0;
-  for (std::size_t k = 0; k < horizon; ++k) {
-    if (k < tested) {
-      const auto some = around(best_errors, k);
-      low = quantile(some, (1 - level) / 2);
-      high = quantile(some, (1 + level) / 2);
-    }
-    const auto floor = positive ? 0.0 : -INFINITY;
-    const auto expected = std::max(floor, guess[k]);
-    out.points.push_back({time_ms{points.back().at.value + static_cast<std::int64_t>(k + 1) * step}, expected,
-                          std::max(floor, std::min(expected, guess[k] + low)), std::max(expected, guess[k] + high)});
+  const auto cuts = origins(y.size(), tested);
+  forecasters all;
+  for (const auto& entry : forecaster_register())
+    entry.add(all, *step);
+  const auto trials = try_all(y, all, cuts, tested);
+  if (trials.empty())
+    return error{ec::invalid, "the values lie at one instant", {}};
+  const auto e = errors_of(y, cuts, trials, tested);
+  std::vector<std::vector<double>> said;
+  forecast out;
+  for (const auto* t : best_of(trials, cuts.size())) {
+    said.push_back(t->by->run(y, horizon));
+    out.method += (out.method.empty() ? "" : "; ") + t->by->name();
   }
+  const auto guess = mean_of(said);
+  const auto floor = std::all_of(y.begin(), y.end(), [](double x) { return x >= 0; }) ? 0.0 : -INFINITY;
+  std::pair<double, double> width;
+  for (std::size_t k = 0; k < horizon; ++k) {
+    if (k < tested)
+      width = band(around(e, k), options.level);
+    const time_ms at{given.back().at.value + static_cast<std::int64_t>(k + 1) * *step};
+    const auto share = holidays.share(at);
+    const auto expected = std::max(floor, guess[k]);
+    out.points.push_back({at, share * expected, share * std::max(floor, std::min(expected, guess[k] + width.first)),
+                          share * std::max(expected, guess[k] + width.second)});
+    out.total.expected += out.points.back().expected;
+  }
+  const auto wide = static_cast<double>(horizon) / static_cast<double>(tested);
+  const auto [low, high] = band(e.sums, options.level);
+  out.total.at = out.points.back().at;
+  out.total.lower = std::max(floor, out.total.expected + std::min(0.0, low) * wide);
+  out.total.upper = out.total.expected + std::max(0.0, high) * wide;
   return out;
+}
+
+course on_course(double so_far, const forecast_point& rest, double goal) {
+  course out{so_far + rest.expected, so_far + rest.lower, so_far + rest.upper, 0, false};
+  out.against_goal = goal > 0 ? out.expected / goal - 1 : 0;
+  out.sure = out.upper < goal || out.lower >= goal;
+  return out;
+}
+
+std::string describe(const course& c, std::string_view period) {
+  const auto percent = std::abs(100 * c.against_goal);
+  if (percent < 0.5)
+    return fmt::format("on course for the {}", period);
+  return fmt::format("on course to {} the {} by {:.0f} %", c.against_goal < 0 ? "miss" : "beat", period, percent);
 }
 
 } // namespace pulse::series

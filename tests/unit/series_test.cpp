@@ -85,7 +85,7 @@ TEST_CASE("a forecast follows the season and its interval holds what it says", "
     const auto points = shop(24 * 7 * 8, seed);
     const auto cut = points.size() - 48;
     const std::vector<point> past(points.begin(), points.begin() + static_cast<std::ptrdiff_t>(cut));
-    const auto f = predict(past, 48, 0.9).value();
+    const auto f = predict(past, 48).value();
     for (std::size_t k = 0; k < 48; ++k, ++all) {
       CHECK(f.points[k].at == points[cut + k].at);
       const auto truth = points[cut + k].value;
@@ -101,13 +101,71 @@ TEST_CASE("a forecast follows the season and its interval holds what it says", "
 
 TEST_CASE("a forecast of next to nothing is made or refused with the reason", "[series][f:5.10]") {
   const std::vector<point> three{{time_ms{0}, 1, ""}, {time_ms{day_ms}, NAN, ""}, {time_ms{2 * day_ms}, 3, ""}};
-  CHECK(predict(three, 2, 0.9).err().code == ec::invalid);
+  CHECK(predict(three, 2).err().code == ec::invalid);
   auto four = three;
   four.push_back({time_ms{3 * day_ms}, 5, ""});
-  CHECK(predict(four, 500, 0.9).value().points.size() == 500);
-  CHECK(predict(four, 0, 0.9).err().code == ec::invalid);
-  CHECK(predict(four, 1, 1).err().code == ec::invalid);
-  CHECK_FALSE(predict({}, 1, 0.5).ok());
+  CHECK(predict(four, 500).value().points.size() == 500);
+  CHECK(predict(four, 0).err().code == ec::invalid);
+  CHECK(predict(four, 1, {.level = 1}).err().code == ec::invalid);
+  CHECK_FALSE(predict({}, 1).ok());
+  const std::vector<point> instant(3, {time_ms{5}, 1, ""});
+  CHECK_FALSE(predict(instant, 1).ok());
+  const std::vector<point> late{{time_ms{0}, NAN, ""}, {time_ms{5}, 1, ""}, {time_ms{5}, 1, ""}, {time_ms{5}, 2, ""}};
+  CHECK_FALSE(predict(late, 1).ok());
+}
+
+TEST_CASE("a month's course is arithmetic on what came and what is expected", "[series][f:5.10]") {
+  const auto c = on_course(400, {time_ms{0}, 520, 470, 570}, 1'000);
+  CHECK(describe(c, "month") == "on course to miss the month by 8 %");
+  CHECK(c.sure);
+  CHECK_FALSE(on_course(400, {time_ms{0}, 520, 470, 640}, 1'000).sure);
+  CHECK(describe(on_course(600, {time_ms{0}, 430, 400, 500}, 1'000), "month") == "on course to beat the month by 3 %");
+  CHECK(describe(on_course(600, {time_ms{0}, 402, 390, 500}, 1'000), "month") == "on course for the month");
+  CHECK(on_course(600, {time_ms{0}, 402, 390, 500}, 0).against_goal == 0);
+}
+
+TEST_CASE("the interval of a sum holds the sum as often as it says", "[series][f:5.10]") {
+  int inside = 0, narrower = 0;
+  constexpr int runs = 40;
+  for (std::uint64_t seed = 1; seed <= runs; ++seed) {
+    const auto points = shop(24 * 7 * 6, seed);
+    const auto cut = points.size() - 24;
+    const auto f = predict({points.begin(), points.begin() + static_cast<std::ptrdiff_t>(cut)}, 24).value();
+    double truth = 0, low = 0;
+    for (std::size_t k = 0; k < 24; ++k)
+      truth += points[cut + k].value, low += f.points[k].lower;
+    inside += f.total.lower <= truth && truth <= f.total.upper;
+    narrower += f.total.lower > low;
+  }
+  CHECK(inside >= runs * 75 / 100);
+  // Errors of single hours cancel out in their sum.
+  CHECK(narrower >= runs * 9 / 10);
+}
+
+TEST_CASE("holidays are left out of what is learnt and expected like earlier ones", "[series][f:5.10]") {
+  std::vector<point> daily;
+  for (int i = 0; i < 70; ++i) {
+    const bool holiday = i == 20 || i == 40 || i == 66;
+    daily.push_back({time_ms{monday + i * day_ms}, holiday ? 20.0 : 100.0 + i % 7, ""});
+  }
+  const std::vector<time_ms> days{time_ms{monday + 20 * day_ms}, time_ms{monday + 40 * day_ms},
+                                  time_ms{monday + 66 * day_ms}, time_ms{monday + 73 * day_ms}};
+  const auto f = predict(daily, 7, {.holidays = days}).value();
+  CHECK(std::abs(f.points[3].expected - 20) < 5);
+  CHECK(std::abs(f.points[2].expected - 102) < 3);
+  const auto blind = predict(daily, 7).value();
+  CHECK(blind.points[3].expected > 50);
+}
+
+TEST_CASE("a growing shop is expected to go on growing, by less and less", "[series][f:5.10]") {
+  std::vector<point> weekly;
+  for (int i = 0; i < 60; ++i)
+    weekly.push_back({time_ms{monday + i * 7 * day_ms}, 1000.0 + 50 * i, ""});
+  const auto f = predict(weekly, 20).value();
+  CHECK(f.points[0].expected > 3'960);
+  CHECK(f.points[19].expected > f.points[0].expected);
+  CHECK(f.points[19].expected < 4'950);
+  CHECK(f.points[19].expected - f.points[18].expected < f.points[1].expected - f.points[0].expected);
 }
 
 TEST_CASE("series are read with times in several forms", "[series]") {

@@ -21,6 +21,9 @@ namespace {
 struct detect_arguments {
   std::string input;
   std::string granularity;
+  std::string detector = "ensemble";
+  double sensitivity = 1;
+  std::size_t budget = 0;
   bool json = false;
 };
 
@@ -44,7 +47,10 @@ std::string dump(const nlohmann::ordered_json& document) {
 
 void detect(const detect_arguments& a) {
   const auto points = read_series(a.input);
-  series::detector detector({.step_ms = series::parse_duration(a.granularity).value_or(0)});
+  series::detector detector({.step_ms = series::parse_duration(a.granularity).value_or(0),
+                             .name = a.detector,
+                             .sensitivity = a.sensitivity,
+                             .alarms_per_week = a.budget});
   nlohmann::ordered_json document{{"points", nlohmann::ordered_json::array()}};
   std::string text = "timestamp,value,expected,lower,upper,score,anomaly\n";
   cli::progress bar("detecting", points.size());
@@ -68,7 +74,7 @@ void detect(const detect_arguments& a) {
 
 void forecast(const forecast_arguments& a) {
   const auto points = read_series(a.input);
-  const auto f = series::predict(points, a.horizon, a.level);
+  const auto f = series::predict(points, a.horizon, {.level = a.level});
   if (!f)
     cli::fail(fmt::format("{}: {}", a.input, f.err().detail));
   nlohmann::ordered_json document{
@@ -89,6 +95,11 @@ std::string check_duration(const std::string& text) {
   return series::parse_duration(text) ? std::string{} : text + " is no duration such as 30s, 5m, 1h, 1d";
 }
 
+std::string check_detector(const std::string& name) {
+  const auto known = series::detector::check(name);
+  return known ? std::string{} : known.err().detail;
+}
+
 } // namespace
 
 void add_series_verbs(CLI::App& series_command) {
@@ -97,6 +108,16 @@ void add_series_verbs(CLI::App& series_command) {
   detecting->add_option("--input", d->input, "CSV file with timestamp,value; - for standard input")->required();
   detecting->add_option("--granularity", d->granularity, "distance of points (5m, 1h, 1d); taken from the first two")
       ->check(CLI::Validator(check_duration, "DURATION"));
+  detecting
+      ->add_option("--detector", d->detector, "ensemble, or one view alone: residual, mad, z, iqr, count, forest, ...")
+      ->check(CLI::Validator(check_detector, "NAME"))
+      ->capture_default_str();
+  detecting->add_option("--sensitivity", d->sensitivity, "above 1 alarms sooner, below 1 later")
+      ->check(CLI::Range(0.1, 10.0))
+      ->capture_default_str();
+  detecting->add_option("--budget", d->budget, "at most so many alarms in any seven days; 0: no limit")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{10'000}))
+      ->capture_default_str();
   detecting->add_flag("--json", d->json, "one JSON document on standard output");
   detecting->footer("Example:\n  pulse series detect --input orders.csv --granularity 5m > judged.csv");
   detecting->callback([d] { detect(*d); });
