@@ -65,7 +65,9 @@ using slot_reader_actor = caf::typed_actor<
     // New records may be in raw.
     caf::result<void>(wake_atom),
     // Finishes what was read, images every tenant; answers when done.
-    caf::result<void>(drain_atom), caf::result<status_ptr>(status_atom),
+    caf::result<void>(drain_atom),
+    // The tenant is deleted: what it still has in raw is counted and dropped from now on.
+    caf::result<void>(forget_atom, tenant_id), caf::result<status_ptr>(status_atom),
     // INTERNAL: the machine's clock, slow while idle.
     caf::result<void>(tick_atom),
     // INTERNAL: the same, fast while there is work.

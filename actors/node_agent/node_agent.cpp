@@ -64,6 +64,10 @@ void node_agent_state::look_for_due() {
                 self->send(supervisor_of(work.tenant), alert_atom_v);
               else if (work.kind == "control")
                 send_controls(work.tenant);
+              else if (work.kind == "train")
+                train_when_free(work.tenant);
+              else if (work.kind == "forget")
+                forget(work.tenant);
             }
           },
           [this](const caf::error&) { asking_due = false; });
@@ -103,6 +107,44 @@ caf::result<void> node_agent_state::send_control(tenant_id tenant, const slot::c
           },
           [promise](const caf::error& e) mutable { promise.deliver(e); });
   return promise;
+}
+
+/// Stays due until the slot has answered.
+void node_agent_state::forget(tenant_id tenant) {
+  const auto failed = [tenant](const std::string& why) {
+    log::warning("tenant_not_forgotten", "node_agent", why, {tenant, {}, ""});
+  };
+  self->request(workers.front(), store_timeout, settings_atom_v, tenant)
+      .then(
+          [this, tenant, failed](const settings_ptr& settings) {
+            if (!*settings)
+              return failed((*settings).err().detail);
+            self->request(slots.at(static_cast<std::size_t>((*settings)->slot.value)), work_timeout, forget_atom_v,
+                          tenant)
+                .then(
+                    [this, tenant] {
+                      self->send(workers.back(), job_atom_v,
+                                 std::make_shared<store_job>([tenant](control_store& store) {
+                                   if (auto ok = store.forgotten(tenant); !ok)
+                                     log::warning("tenant_not_forgotten", "node_agent", ok.err().detail,
+                                                  {tenant, {}, ""});
+                                 }));
+                    },
+                    [failed](const caf::error& e) { failed(caf::to_string(e)); });
+          },
+          [failed](const caf::error& e) { failed(caf::to_string(e)); });
+}
+
+/// One at a time: a fit takes a core. The others stay due.
+void node_agent_state::train_when_free(tenant_id tenant) {
+  if (std::exchange(training, true))
+    return;
+  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant)
+      .then([this](const training_ptr&) { training = false; },
+            [this, tenant](const caf::error& e) {
+              training = false;
+              log::warning("training_without_answer", "node_agent", caf::to_string(e), {tenant, {}, ""});
+            });
 }
 
 caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {

@@ -24,6 +24,8 @@ struct node_agent_state {
   tenant_supervisor_actor supervisor_of(tenant_id tenant);
   void look_for_due();
   void send_controls(tenant_id tenant);
+  void forget(tenant_id tenant);
+  void train_when_free(tenant_id tenant);
   caf::result<void> send_control(tenant_id tenant, const slot::control& control);
   caf::result<training_ptr> train(tenant_id tenant);
 
@@ -33,6 +35,7 @@ struct node_agent_state {
   std::vector<slot_reader_actor> slots;
   std::unordered_map<tenant_id, tenant_supervisor_actor> supervisors;
   bool asking_due = false;
+  bool training = false;
 };
 
 using node_agent = caf::stateful_actor<node_agent_state, node_agent_actor::base>;

@@ -12,6 +12,7 @@ result<tenant_load> store_writer_state::load(tenant_id tenant) {
     return start.err();
   tenant_load out;
   out.as_of = start->as_of;
+  out.set_aside = std::move(start->set_aside);
   out.start.tenant = tenant;
   out.start.settings.currency = start->currency;
   for (auto& image : start->images) {

@@ -81,6 +81,20 @@ result<std::vector<slot::control>> pg_control_store::pending_controls(tenant_id 
   });
 }
 
+result<void> pg_control_store::schedule_training(tenant_id tenant, std::int64_t in_seconds) {
+  return writer_.run_for(tenant, "scheduling a training", [&](pqxx::work& tx) {
+    tx.exec("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'train', now() + make_interval(secs => $2)) "
+            "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = excluded.at",
+            pqxx::params{tenant.value, in_seconds});
+  });
+}
+
+result<void> pg_control_store::forgotten(tenant_id tenant) {
+  return writer_.run_for(tenant, "noting that a tenant was forgotten", [&](pqxx::work& tx) {
+    tx.exec("DELETE FROM due WHERE tenant_id = $1 AND kind = 'forget'", pqxx::params{tenant.value});
+  });
+}
+
 result<feature_history> pg_control_store::history(tenant_id tenant, std::size_t columns, std::int64_t rows_max) {
   return writer_.run_for(tenant, "reading the history of features", [&](pqxx::work& tx) {
     feature_history out;

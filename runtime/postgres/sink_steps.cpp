@@ -4,6 +4,7 @@
 
 #include "base/encoding.hpp"
 #include "models/alert/candidate.hpp"
+#include "models/risk/pooled.hpp"
 #include "postgres/event_rows.hpp"
 #include "postgres/sink_work.hpp"
 
@@ -164,12 +165,14 @@ std::optional<sql_error> slot_sink::insert_failed(work& w) {
     auto problem = refusal(db_.run(
         "INSERT INTO failed_event (tenant_id, failed_id, received_at, stage, code, detail, pointer, message_id, "
         "trace_id, "
-        "raw_slot, raw_offset, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12) ON CONFLICT DO NOTHING",
+        "raw_slot, raw_offset, body, generation) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13) "
+        "ON CONFLICT DO NOTHING",
         {std::to_string(f.what->tenant.value), failed_id(received, config_.generation, slot_, f.what->offset).str(),
          format_time(received), f.why.stage, f.why.code, f.why.detail, f.why.pointer,
          e.message_id.empty() ? std::nullopt : std::optional(e.message_id), e.trace.value.str(),
          std::to_string(slot_.value), std::to_string(f.what->offset.value),
-         bytea(f.what->body.empty() ? std::string_view(e.properties) : std::string_view(f.what->body))}));
+         bytea(f.what->body.empty() ? std::string_view(e.properties) : std::string_view(f.what->body)),
+         std::to_string(config_.generation.value)}));
     if (problem)
       return problem;
   }
@@ -259,6 +262,23 @@ std::optional<sql_error> slot_sink::insert_images(work& w) {
   return std::nullopt;
 }
 
+/// `counted`: tenant and its stored events, this batch's included.
+std::optional<sql_error> slot_sink::schedule_trainings(const work& w, const query_result& counted) {
+  for (int i = 0; i < counted.rows(); ++i) {
+    const tenant_id tenant{static_cast<std::int32_t>(counted.number(i, 0))};
+    const auto stored = counted.number(i, 1);
+    const auto t = w.tallies.find(tenant);
+    if (t == w.tallies.end() || !scoring::training_due(stored - t->second.stored, stored))
+      continue;
+    auto problem = refusal(db_.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'train', now()) "
+                                   "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = least(due.at, excluded.at)",
+                                   {std::to_string(tenant.value)}));
+    if (problem)
+      return problem;
+  }
+  return std::nullopt;
+}
+
 std::optional<sql_error> slot_sink::update_ledger(work& w) {
   const auto generation = std::to_string(config_.generation.value);
   const auto& all = w.tallies;
@@ -266,7 +286,7 @@ std::optional<sql_error> slot_sink::update_ledger(work& w) {
     const auto field = [&](std::int64_t tally::*f) {
       return array_of(all, [f](auto, const tally& t) { return t.*f; });
     };
-    auto problem = refusal(db_.run(
+    auto counted = db_.run(
         "INSERT INTO ledger AS l (tenant_id, generation, slot, raw, stored, duplicates, failed, control, dropped, "
         "last_offset) "
         "SELECT t, $1, $2, r, s, d, f, c, x, o FROM unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], "
@@ -275,11 +295,13 @@ std::optional<sql_error> slot_sink::update_ledger(work& w) {
         "excluded.stored, "
         "duplicates = l.duplicates + excluded.duplicates, failed = l.failed + excluded.failed, "
         "control = l.control + excluded.control, dropped = l.dropped + excluded.dropped, "
-        "last_offset = greatest(l.last_offset, excluded.last_offset)",
+        "last_offset = greatest(l.last_offset, excluded.last_offset) RETURNING tenant_id, stored",
         {generation, std::to_string(slot_.value), array_of(all, [](tenant_id t, const tally&) { return t.value; }),
          field(&tally::raw), field(&tally::stored), field(&tally::duplicates), field(&tally::failed),
-         field(&tally::control), field(&tally::dropped), field(&tally::last)}));
-    if (problem)
+         field(&tally::control), field(&tally::dropped), field(&tally::last)});
+    if (auto* problem = std::get_if<sql_error>(&counted))
+      return *problem;
+    if (auto problem = schedule_trainings(w, std::get<query_result>(counted)))
       return problem;
   }
   for (const auto& images : w.batch.images) {

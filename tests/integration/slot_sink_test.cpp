@@ -186,6 +186,55 @@ TEST_CASE("images and settings are loaded as they were stored", "[sink][f:11.3]"
   CHECK(sink.take_over(slot_id{0})->dirty.empty());
 }
 
+TEST_CASE("what was set aside above the mark comes with the images, what SQL refused does not", "[sink][f:11.4]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  const auto failed = [&](std::int64_t offset, const char* stage, const char* code) {
+    auto p = order(tenant, offset);
+    p.outcome = slot::outcome::failed;
+    p.failure = {stage, code, "why", ""};
+    p.body = "{}";
+    return p;
+  };
+  auto batch = batch_of(0, {failed(0, "scoring", "poison"), order(tenant, 1), failed(2, "scoring", "quarantined"),
+                            failed(3, "store", "poison"), failed(4, "ingestion", "malformed"),
+                            failed(5, "scoring", "poison")});
+  batch.images.push_back({tenant, log_offset{1}, {{3, log_offset{1}, "image"}}});
+  require(sink.commit(batch));
+  const auto start = sink.load(tenant);
+  REQUIRE(start.ok());
+  CHECK(start->set_aside == std::vector<log_offset>{log_offset{2}, log_offset{5}});
+}
+
+TEST_CASE("a tenant's training is due when its events pass 500, and not again before four times as many",
+          "[sink][f:5.1]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  const auto due = [&] {
+    return db.one("SELECT count(*) FROM due WHERE kind = 'train' AND at <= now()");
+  };
+  require(sink.commit(batch_of(0, {order(tenant, 0)})));
+  CHECK(due() == "0");
+  db.sql("UPDATE ledger SET raw = 499, stored = 499");
+  auto again = order(tenant, 1);
+  again.event = order(tenant, 0).event;
+  again.event.duplicate = true;
+  require(sink.commit(batch_of(1, {again})));
+  CHECK(due() == "0");
+  require(sink.commit(batch_of(2, {order(tenant, 2)})));
+  CHECK(due() == "1");
+  db.sql("DELETE FROM due");
+  require(sink.commit(batch_of(3, {order(tenant, 3)})));
+  CHECK(due() == "0");
+  db.sql("UPDATE ledger SET raw = raw + 1499, stored = stored + 1499");
+  require(sink.commit(batch_of(4, {order(tenant, 4)})));
+  CHECK(due() == "1");
+}
+
 TEST_CASE("a flagged event leaves one alert candidate, and only when it was inserted", "[sink][f:8.12]") {
   test::database db;
   const auto tenant = db.add_tenant("a");

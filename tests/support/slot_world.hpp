@@ -38,6 +38,7 @@ struct world_faults {
   /// Negative controls: each takes one guard out.
   bool without_epoch_check = false;
   bool without_deduplication = false;
+  bool without_set_aside = false;
 };
 
 /// The store: what a Postgres would hold, changed by whole transactions only.
