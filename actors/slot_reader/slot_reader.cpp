@@ -104,6 +104,7 @@ void slot_reader_state::carry_out(std::vector<slot::action>& actions) {
 }
 
 void slot_reader_state::read(const slot::read_action& a, std::vector<slot::action>& out) {
+  const stage_timer timer(context->metrics, "reading");
   auto records = context->log.read(log_topic::raw, slot, a.from, a.events_max, a.bytes_max);
   if (!records) {
     log::error("log_read_failed", "slot_reader", records.err().detail);
@@ -310,14 +311,16 @@ slot_reader_actor::behavior_type slot_reader_state::make_behavior() {
         feed([this](auto& m, auto& out) { m.on_wake(now(), out); });
       },
       [this](drain_atom) -> caf::result<void> {
+        if (!machine && context->log.end(log_topic::raw, slot) > context->log.begin(log_topic::raw, slot))
+          return caf::make_error(caf::sec::runtime_error, "the slot was not taken over: what it has stays in the log");
         auto promise = self->make_response_promise<void>();
-        draining.push_back(promise);
-        drain_wanted = true;
-        be_busy(60'000);
         if (!machine) {
           promise.deliver();
           return promise;
         }
+        draining.push_back(promise);
+        drain_wanted = true;
+        be_busy(60'000);
         feed([this](auto& m, auto& out) { m.drain(now(), out); });
         return promise;
       },

@@ -120,8 +120,8 @@ public:
   void on_read_failed(const error& why, time_ms now, std::vector<action>& out);
   /// `as_of`: the state holds everything up to and including this offset; -1 for none. `set_aside`: stored as poison
   /// or quarantined above it, hence never folded.
-  void on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset as_of, const std::vector<log_offset>& set_aside,
-                 time_ms now, std::vector<action>& out);
+  void on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset as_of,
+                 const std::vector<log_offset>& set_aside, time_ms now, std::vector<action>& out);
   /// Tried again with growing delay. What trying cannot mend (`corrupt`, `unsupported`, `not_found`) quarantines the
   /// tenant meanwhile.
   void on_load_failed(tenant_id tenant, std::uint64_t incarnation, const error& why, time_ms now,

@@ -195,9 +195,13 @@ result<void> slot_world::apply(const owner& o, const slot::batch& b) {
     violations_.push_back("a position went back");
   store_.position = b.to.value;
   for (const auto& p : b.results) {
-    if (p.outcome == slot::outcome::stored && !faults_.without_deduplication &&
-        !store_.event_ids.insert(p.event.message_id).second)
-      ++store_.duplicates;
+    if (p.outcome == slot::outcome::stored) {
+      const bool fresh = store_.event_ids.insert(p.event.message_id).second || faults_.without_deduplication;
+      if (fresh)
+        ++store_.stored_times[p.event.message_id];
+      else
+        ++store_.duplicates;
+    }
     store_.effects[p.offset.value].push_back(p);
     store_.last_offset[p.tenant] = std::max(store_.last_offset[p.tenant], p.offset.value);
   }

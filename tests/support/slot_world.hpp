@@ -51,6 +51,8 @@ struct world_store {
   std::map<tenant_id, std::int64_t> image_as_of;
   std::map<tenant_id, std::int64_t> last_offset;
   std::set<std::string> event_ids;
+  /// How often a message was stored that was not known as a duplicate.
+  std::map<std::string, int> stored_times;
   std::int64_t duplicates = 0;
 };
 
