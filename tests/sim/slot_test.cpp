@@ -253,6 +253,35 @@ TEST_CASE("a tenant whose state cannot be used is quarantined until a control re
   CHECK(std::holds_alternative<slot::load_action>(out.at(0)));
 }
 
+/// Messages that were stored more than once, over 20 seeds; one record in five repeats an earlier one.
+int doubled(test::world_faults faults) {
+  int out = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    auto raw = make_raw(seed, 400, 3);
+    for (std::size_t i = 20; i < raw.size(); i += 5) {
+      raw[i].value = raw[(i * 7 + seed) % i].value;
+      raw[i].tenant = raw[(i * 7 + seed) % i].tenant;
+    }
+    test::slot_world world(seed, raw, maker(), faults, small_config());
+    REQUIRE(world.run());
+    for (const auto& [message, times] : world.store().stored_times)
+      out += times > 1 ? 1 : 0;
+    if (!faults.without_deduplication)
+      CHECK(world.store().duplicates > 50);
+  }
+  return out;
+}
+
+TEST_CASE("a message that comes again is stored once, whatever crashes", "[slot][f:2.4]") {
+  CHECK(doubled(all_faults) == 0);
+}
+
+TEST_CASE("without deduplication it is stored twice", "[slot][negative]") {
+  auto faults = all_faults;
+  faults.without_deduplication = true;
+  CHECK(doubled(faults) > 0);
+}
+
 TEST_CASE("raw is never trimmed above the position or a state that is not imaged", "[slot]") {
   slot::machine m({}, log_offset{100}, {{tenant_id{1}, log_offset{40}, log_offset{90}}});
   CHECK(m.trim_bound() == log_offset{41});
