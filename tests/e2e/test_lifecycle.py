@@ -58,6 +58,51 @@ def test_without_postgres_acknowledging_goes_on_and_all_of_it_arrives_later(own_
     shop.assert_accounts_close()
 
 
+@pytest.mark.feature("11.3", "2.8")
+def test_a_tenant_that_sleeps_wakes_while_postgres_is_away(own_node):
+    node = own_node(by_script=False, PULSE_TENANT_IDLE_MS="500")
+    node.start()
+    shop = node.tenant()
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    poll("asleep", 30, lambda: all(s["tenants_awake"] == 0 for s in node.slots()))
+    # Its supervisor, too: it goes after the children, when nothing came for as long again.
+    time.sleep(3)
+    node.close_db()
+    node.postgres("down")
+    answer = shop.send(event("awoken"))
+    assert answer.status_code == 200, answer.text
+    node.postgres("up")
+    node.settle(60)
+    assert messages(shop) == ["awoken", "before"]
+
+
+@pytest.mark.feature("1.6", "2.8")
+def test_with_too_little_room_events_are_refused_before_the_log_is_hurt(own_node):
+    node = own_node(by_script=False)
+    node.start()
+    shop = node.tenant()
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    assert node.terminate() == 0
+    # More than any disk has free.
+    node.env["PULSE_LOG_DISK_FREE_MIN_MIB"] = str(1 << 20)
+    node.start()
+    refused = shop.send(event("refused"))
+    assert refused.status_code == 503 and "Retry-After" in refused.headers, refused.text
+    assert refused.json()["code"] == "no_space" and "MiB" in refused.json()["detail"], refused.text
+    assert node.request("GET", "/readyz").status_code == 503
+    assert node.request("GET", "/healthz").status_code == 200
+    assert shop.get("/v1/events").json()["data"][0]["message_id"] == "before"
+    assert node.terminate() == 0
+    del node.env["PULSE_LOG_DISK_FREE_MIN_MIB"]
+    node.start()
+    assert shop.send(event("after")).status_code == 200
+    node.settle()
+    assert messages(shop) == ["after", "before"]
+    shop.assert_accounts_close()
+
+
 @pytest.mark.feature("5.1", "5.2")
 def test_a_young_shops_busy_hour_is_not_odd_and_its_model_comes_by_itself(node):
     """Many events a customer and minute, as the shared model never saw them; nobody asks for a training."""
