@@ -109,12 +109,8 @@ pulse::risk assess(const features::row& row, const detection::model* model, cons
   out.anomaly = scored.raw;
   out.model = model->id();
   if (out.score < policy.explain_min)
-    out.parts.push_back({"model",
-                         "ordinary",
-                         out.score,
-                         fmt::format("less unusual than {:.1f} % of events", 100 * tail),
-                         {},
-                         {}});
+    out.parts.push_back(
+        {"model", "ordinary", out.score, fmt::format("less unusual than {:.1f} % of events", 100 * tail), {}, {}});
   else
     out.parts = hand_out(raising(*model, wide, row), out.score, policy.parts_max);
   if (own_scores != nullptr)
