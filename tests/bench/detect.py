@@ -6,6 +6,7 @@ as their users call them, through Python: of a single row much is Python's own t
 """
 import argparse
 import collections
+import json
 import os
 import subprocess
 import sys
@@ -36,6 +37,7 @@ class Figures:
     def __init__(self):
         self.values = collections.OrderedDict()
         self.units = {}
+        self.shown = {}
 
     def add(self, name, value, unit):
         self.values.setdefault(name, []).append(float(value))
@@ -53,7 +55,16 @@ class Figures:
         if must:
             note += f"; must be {must}: {'ok' if good else 'MISSED'}"
         print(f"{name} {np.mean(v):.6g} {self.units[name]} # {note}", flush=True)
+        self.shown[name] = {"value": float(np.mean(v)), "unit": self.units[name], "min": min(v), "max": max(v)}
+        if must:
+            self.shown[name] |= {"must": must, "ok": bool(good)}
         return good is not False
+
+    def write(self):
+        path = os.environ.get("PULSE_BENCH_JSON")
+        if path:
+            with open(path, "w") as out:
+                json.dump(self.shown, out, indent=1)
 
 
 def ours(figures, program, part, seed, files):
@@ -260,6 +271,7 @@ def main():
     must = limits(figures)
     missed = sum(not figures.show(name, *must.get(name, ())) for name in list(figures.values))
     print(f"detect.missed {missed} rows # of {len(must)} that have a limit", flush=True)
+    figures.write()
     return 0
 
 

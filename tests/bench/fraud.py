@@ -54,6 +54,7 @@ def main():
             figures.show(name, f"within 1 of {ours:.4g}", abs(ours - figures.mean(name)) <= 1)
         else:
             figures.show(name)
+    figures.write()
 
 
 if __name__ == "__main__":
