@@ -19,6 +19,8 @@ find_package(simdjson REQUIRED)
 find_package(RocksDB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
+# The package file of Debian asks for a program that is packaged apart.
+pkg_check_modules(xgboost REQUIRED IMPORTED_TARGET xgboost)
 
 # Their headers must not be warned about: imported targets are SYSTEM, but for CAF's, which export plain paths.
 foreach(target CAF::core CAF::io CAF::openssl libpqxx::pqxx)
