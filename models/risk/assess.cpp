@@ -77,15 +77,15 @@ std::array<double, features::count> known_or_typical(const features::row& row, c
   return out;
 }
 
-const char* level_of(double score, const risk_policy& p) {
-  return score >= p.critical ? "critical" : score >= p.high ? "high" : score >= p.medium ? "medium" : "low";
-}
-
 const char* outcome_of(double score, const risk_policy& p) {
   return score >= p.decline ? "decline" : score >= p.review ? "review" : "approve";
 }
 
 } // namespace
+
+const char* level_of(double score, const risk_policy& p) {
+  return score >= p.critical ? "critical" : score >= p.high ? "high" : score >= p.medium ? "medium" : "low";
+}
 
 double score_of_tail(double tail) {
   const auto l = -std::log10(std::clamp(tail, 1e-12, 1.0));

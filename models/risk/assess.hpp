@@ -26,6 +26,9 @@ struct risk_policy {
 /// 1,000 has 90, one in 10,000 has 95.5.
 double score_of_tail(double tail);
 
+/// `low`, `medium`, `high`, `critical`.
+const char* level_of(double score, const risk_policy& policy);
+
 /// The model's raw score of a row; what is not known is taken as typical.
 double raw_score(const features::row& row, const detection::model& model);
 
