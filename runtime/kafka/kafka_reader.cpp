@@ -43,12 +43,15 @@ result<std::unique_ptr<reader>> reader::make(const kafka_log_settings& settings,
   std::unique_ptr<reader> out(new reader(settings, ends, std::move(ask)));
   const auto kib = std::clamp<std::size_t>(
       settings.prefetch_bytes_max / 1024 / static_cast<std::size_t>(settings.slots), 1024, 16 << 10);
-  for (auto& consumer : out->consumers_) {
+  // A partition that is started anew waits for the broker's answer to the fetch before: so that is short, most of all
+  // where replays jump about.
+  for (std::size_t i = 0; i < out->consumers_.size(); ++i) {
+    auto& consumer = out->consumers_[i];
     auto made = client::make(settings, {{"enable.auto.commit", "false"},
                                         {"auto.offset.reset", "error"},
                                         {"isolation.level", "read_uncommitted"},
                                         {"allow.auto.create.topics", "false"},
-                                        {"fetch.wait.max.ms", "500"},
+                                        {"fetch.wait.max.ms", i == 0 ? "100" : "20"},
                                         {"fetch.error.backoff.ms", "100"},
                                         {"fetch.queue.backoff.ms", "10"},
                                         {"queued.min.messages", "20000"},

@@ -15,7 +15,10 @@ client_numbers read_client_numbers(const std::string& json) {
   out.bytes_out = all.value("tx_bytes", std::int64_t{0});
   out.bytes_in = all.value("rx_bytes", std::int64_t{0});
   const auto none = nlohmann::json::object();
-  for (const auto& [name, broker] : all.value("brokers", none).items()) {
+  // Named, because items() only refers to what it is called on.
+  const auto brokers = all.value("brokers", none);
+  const auto topics = all.value("topics", none);
+  for (const auto& [name, broker] : brokers.items()) {
     out.retries += broker.value("txretries", std::int64_t{0});
     out.request_errors += broker.value("txerrs", std::int64_t{0}) + broker.value("req_timeouts", std::int64_t{0});
     // What is known of a broker only by its address in the settings is there twice.
@@ -28,9 +31,11 @@ client_numbers read_client_numbers(const std::string& json) {
     out.round_trip_p50_ms = std::max(out.round_trip_p50_ms, rtt.value("p50", 0.0) / 1000);
     out.round_trip_p99_ms = std::max(out.round_trip_p99_ms, rtt.value("p99", 0.0) / 1000);
   }
-  for (const auto& [topic, t] : all.value("topics", none).items())
-    for (const auto& [id, p] : t.value("partitions", none).items())
+  for (const auto& [topic, t] : topics.items()) {
+    const auto partitions = t.value("partitions", none);
+    for (const auto& [id, p] : partitions.items())
       out.prefetched_bytes += p.value("fetchq_size", std::int64_t{0});
+  }
   return out;
 }
 

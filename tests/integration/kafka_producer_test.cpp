@@ -14,20 +14,22 @@ namespace {
 
 constexpr std::int16_t produce_api = 0;
 
-/// One broker, two slots, in this process.
+/// Two brokers, each with one of two slots, in this process.
 class mock_kafka {
 public:
   mock_kafka() {
     char why[256];
     handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why, sizeof why);
     REQUIRE(handle_ != nullptr);
-    cluster = rd_kafka_mock_cluster_new(handle_, 1);
+    cluster = rd_kafka_mock_cluster_new(handle_, 2);
     settings.brokers = rd_kafka_mock_cluster_bootstraps(cluster);
     settings.topic_prefix = "mock";
     settings.slots = 2;
     for (const char* topic : {"raw", "enriched", "scored", "failed", "alerts"})
       REQUIRE(rd_kafka_mock_topic_create(cluster, (std::string("mock.") + topic).c_str(), 2, 1) ==
               RD_KAFKA_RESP_ERR_NO_ERROR);
+    for (int slot : {0, 1})
+      REQUIRE(rd_kafka_mock_partition_set_leader(cluster, "mock.raw", slot, slot + 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
   }
 
   ~mock_kafka() {
@@ -104,7 +106,7 @@ TEST_CASE("a dead partition is refused after its limit and stops nobody else", "
   auto p = mock.producer();
   REQUIRE(answer(send(*p, 0, {entry("warm")})).ok());
   REQUIRE(answer(send(*p, 1, {entry("warm")})).ok());
-  REQUIRE(rd_kafka_mock_partition_set_leader(mock.cluster, "mock.raw", 0, -1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  REQUIRE(rd_kafka_mock_broker_set_down(mock.cluster, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
   // Far more than a lane may hold: the bound refuses, the limit answers the rest, and memory stays where it is.
   std::vector<std::future<result<log_offset>>> stuck;
   for (int i = 0; i < 200; ++i)
@@ -119,7 +121,7 @@ TEST_CASE("a dead partition is refused after its limit and stops nobody else", "
   }
   CHECK(p->counters().slots_stalled == 1);
   CHECK(answer(send(*p, 0, {entry("x")})).err().code == ec::unavailable);
-  REQUIRE(rd_kafka_mock_partition_set_leader(mock.cluster, "mock.raw", 0, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
+  REQUIRE(rd_kafka_mock_broker_set_up(mock.cluster, 1) == RD_KAFKA_RESP_ERR_NO_ERROR);
   CHECK(eventually([&] { return answer(send(*p, 0, {entry("again")})).ok(); }));
   CHECK(p->counters().slots_stalled == 0);
 }
