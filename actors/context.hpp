@@ -39,6 +39,8 @@ struct actor_context {
   std::function<std::unique_ptr<alert_store>()> make_alert_store;
   /// Base of the links in alerts, `https://pulse.example`; empty: none.
   std::string public_url;
+  /// Batches are written to the topics that others read before they are stored.
+  bool taps = false;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

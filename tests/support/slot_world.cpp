@@ -112,7 +112,7 @@ void slot_world::read(owner& o, const slot::read_action& a) {
 void slot_world::load(owner& o, const slot::load_action& a) {
   later(o, [this, &o, a](auto& out) {
     if (chance(faults_.load_fails)) {
-      o.machine.on_load_failed(a.tenant, a.incarnation, now_, out);
+      o.machine.on_load_failed(a.tenant, a.incarnation, {ec::unavailable, "the store is away", ""}, now_, out);
       return;
     }
     const auto& images = store_.images[a.tenant];
@@ -122,7 +122,12 @@ void slot_world::load(owner& o, const slot::load_action& a) {
     // The tenant's own mark may lag behind its chunks': what the chunks hold already must not be folded again.
     if (faults_.as_of_lags)
       as_of = std::max<std::int64_t>(-1, as_of - static_cast<std::int64_t>(random_() % 50));
-    o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, now_, out);
+    std::vector<log_offset> set_aside;
+    if (!faults_.without_set_aside)
+      for (const auto& [offset, effects] : store_.effects)
+        if (offset > as_of && effects.front().tenant == a.tenant && effects.front().outcome == slot::outcome::failed)
+          set_aside.push_back(log_offset{offset});
+    o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, set_aside, now_, out);
   });
 }
 
@@ -190,9 +195,13 @@ result<void> slot_world::apply(const owner& o, const slot::batch& b) {
     violations_.push_back("a position went back");
   store_.position = b.to.value;
   for (const auto& p : b.results) {
-    if (p.outcome == slot::outcome::stored && !faults_.without_deduplication &&
-        !store_.event_ids.insert(p.event.message_id).second)
-      ++store_.duplicates;
+    if (p.outcome == slot::outcome::stored) {
+      const bool fresh = store_.event_ids.insert(p.event.message_id).second || faults_.without_deduplication;
+      if (fresh)
+        ++store_.stored_times[p.event.message_id];
+      else
+        ++store_.duplicates;
+    }
     store_.effects[p.offset.value].push_back(p);
     store_.last_offset[p.tenant] = std::max(store_.last_offset[p.tenant], p.offset.value);
   }
