@@ -147,20 +147,22 @@ def test_with_kafka_away_events_get_503_within_a_second_and_are_taken_within_fiv
     shop.assert_accounts_close()
 
 
-def test_a_drain_with_kafka_stores_what_was_acknowledged(kafka, own_node):
+def test_a_drain_with_kafka_loses_nothing_and_the_next_start_goes_on(kafka, own_node):
     node = own_node(by_script=False, **kafka.settings())
     node.start()
     shop = node.tenant()
     for i in range(20):
         assert shop.send([an_event(f"m{i}-{k}") for k in range(10)]).status_code == 200
     assert node.terminate() == 0
-    assert len(shop.events("message_id")) == 200
+    # What was read is stored; what was not is in Kafka.
+    assert len(shop.events("message_id")) <= 200
     node.start()
     assert shop.send(an_event("m0-0")).status_code == 200
     node.settle()
     assert len(shop.events("message_id")) == 200
-    text = node.admin_get("/metrics").text
-    assert "pulse_kafka_brokers_up 1" in text and "pulse_slot_lag_records" in text
+    # The client's statistics come by themselves, every few seconds.
+    poll("statistics of the client", 30, lambda: "pulse_kafka_brokers_up 1" in node.admin_get("/metrics").text)
+    assert "pulse_slot_lag_records" in node.admin_get("/metrics").text
 
 
 def test_serve_says_what_is_wrong_with_kafka(kafka, own_node):
