@@ -51,6 +51,13 @@ struct world_store {
   std::map<tenant_id, std::int64_t> last_offset;
   std::set<std::string> event_ids;
   std::int64_t duplicates = 0;
+
+  /// The transaction of a batch by an owner under this epoch. A position that goes back is written into `violations`.
+  result<void> apply(std::int64_t by_epoch, const slot::batch& b, const world_faults& faults,
+                     std::vector<std::string>& violations);
+
+  /// Whose state is behind, as a new owner finds it.
+  std::vector<slot::dirty_tenant> dirty() const;
 };
 
 class slot_world {
@@ -89,7 +96,6 @@ private:
   void replay(owner& o, const slot::replay_read_action& a);
   void send(owner& o, slot::send_action a);
   void commit(owner& o, const slot::commit_action& a);
-  result<void> apply(const owner& o, const slot::batch& b);
 
   std::mt19937_64 random_;
   std::vector<slot::item> raw_;
