@@ -2,8 +2,16 @@
 
 namespace pulse {
 
-store_writer_state::store_writer_state(store_writer_actor::pointer p, context_ptr c, slot_id s) :
-  self(p), context(std::move(c)), slot(s), store(context->make_slot_store()) {
+store_writer_state::store_writer_state(store_writer_actor::pointer p, context_ptr c, slot_id s,
+                                       std::optional<slot_claim> by_lease) :
+  self(p), context(std::move(c)), slot(s), claim(std::move(by_lease)), store(context->make_slot_store()) {
+}
+
+/// What is late is tried again under the same epoch, once the lease is renewed.
+result<commit_outcome> store_writer_state::commit(const slot::batch& batch) {
+  if (claim && context->gate && !context->gate->may_store(slot, claim->epoch, context->time.monotonic_ms()))
+    return error{ec::unavailable, "the slot's lease has to be renewed first", ""};
+  return store->commit(batch);
 }
 
 result<tenant_load> store_writer_state::load(tenant_id tenant) {
@@ -39,8 +47,10 @@ result<tenant_load> store_writer_state::load(tenant_id tenant) {
 
 store_writer_actor::behavior_type store_writer_state::make_behavior() {
   return {
-      [this](take_over_atom) { return std::make_shared<result<slot_start>>(store->take_over(slot)); },
-      [this](commit_atom, const batch_ptr& b) { return std::make_shared<result<commit_outcome>>(store->commit(*b)); },
+      [this](take_over_atom) {
+        return std::make_shared<result<slot_start>>(claim ? store->take_over(slot, *claim) : store->take_over(slot));
+      },
+      [this](commit_atom, const batch_ptr& b) { return std::make_shared<result<commit_outcome>>(commit(*b)); },
       [this](load_atom, tenant_id tenant) { return std::make_shared<result<tenant_load>>(load(tenant)); },
       [this](fetch_atom, tenant_id tenant, const std::string& kind, const std::string& hash) {
         return std::make_shared<result<slot::artifact>>(store->fetch(tenant, kind, hash));

@@ -1,6 +1,8 @@
 // One slot's transactions. Detached: every handler blocks on the database. Child of the slot_reader.
 #pragma once
 
+#include <optional>
+
 #include "actors/context.hpp"
 #include "actors/interfaces.hpp"
 
@@ -9,15 +11,19 @@ namespace pulse {
 struct store_writer_state {
   static inline constexpr const char* name = "pulse.store_writer";
 
-  store_writer_state(store_writer_actor::pointer self, context_ptr context, slot_id slot);
+  /// Without a claim the slot is owned by the data directory's lock.
+  store_writer_state(store_writer_actor::pointer self, context_ptr context, slot_id slot,
+                     std::optional<slot_claim> claim);
 
   store_writer_actor::behavior_type make_behavior();
 
+  result<commit_outcome> commit(const slot::batch& batch);
   result<tenant_load> load(tenant_id tenant);
 
   store_writer_actor::pointer self;
   context_ptr context;
   slot_id slot;
+  std::optional<slot_claim> claim;
   std::unique_ptr<slot_store> store;
 };
 
