@@ -44,6 +44,8 @@ struct actor_context {
   std::shared_ptr<const lease_gate> gate = nullptr;
   /// In a cluster: a slot that is held by lease found a newer owner, or cannot go on. Any thread.
   std::function<void(slot_id, epoch)> slot_lost = nullptr;
+  /// Batches are written to the topics that others read before they are stored.
+  bool taps = false;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

@@ -109,6 +109,7 @@ void slot_reader_state::carry_out(std::vector<slot::action>& actions) {
 }
 
 void slot_reader_state::read(const slot::read_action& a, std::vector<slot::action>& out) {
+  const stage_timer timer(context->metrics, "reading");
   auto records = context->log.read(log_topic::raw, slot, a.from, a.events_max, a.bytes_max);
   if (!records) {
     log::error("log_read_failed", "slot_reader", records.err().detail);
@@ -124,32 +125,32 @@ void slot_reader_state::read(const slot::read_action& a, std::vector<slot::actio
 }
 
 void slot_reader_state::load(const slot::load_action& a) {
-  const auto failed = [this, a](const std::string& why) {
-    log::warning("tenant_load_failed", "slot_reader", why, {a.tenant, {}, ""});
-    feed([&](auto& m, auto& out) { m.on_load_failed(a.tenant, a.incarnation, now(), out); });
+  const auto failed = [this, a](const error& why) {
+    feed([&](auto& m, auto& out) { m.on_load_failed(a.tenant, a.incarnation, why, now(), out); });
   };
-  const auto started = [this, a](const tenant_supervisor_actor& supervisor, log_offset as_of) {
+  const auto gone = [failed](const caf::error& e) {
+    failed({e == caf::sec::invalid_argument ? ec::corrupt : ec::timeout, caf::to_string(e), ""});
+  };
+  const auto started = [this, a](const tenant_supervisor_actor& supervisor, const tenant_load& from) {
     supervisors[a.tenant] = {a.incarnation, supervisor};
-    feed([&](auto& m, auto& out) { m.on_loaded(a.tenant, a.incarnation, as_of, now(), out); });
+    feed([&](auto& m, auto& out) { m.on_loaded(a.tenant, a.incarnation, from.as_of, from.set_aside, now(), out); });
   };
   self->request(writer, store_timeout, load_atom_v, a.tenant)
       .then(
           [=, this](const load_ptr& loaded) {
             if (!*loaded) {
-              failed((*loaded).err().detail);
+              failed((*loaded).err());
               return;
             }
-            const auto as_of = loaded->value().as_of;
             self->request(agent, work_timeout, supervisor_atom_v, a.tenant)
                 .then(
                     [=, this](const tenant_supervisor_actor& supervisor) {
                       self->request(supervisor, work_timeout, start_atom_v, loaded)
-                          .then([=] { started(supervisor, as_of); },
-                                [=](const caf::error& e) { failed(caf::to_string(e)); });
+                          .then([=] { started(supervisor, loaded->value()); }, gone);
                     },
-                    [=](const caf::error& e) { failed(caf::to_string(e)); });
+                    gone);
           },
-          [=](const caf::error& e) { failed(no_answer(e).detail); });
+          gone);
 }
 
 void slot_reader_state::replay(const slot::replay_read_action& a, std::vector<slot::action>& out) {
@@ -317,16 +318,24 @@ slot_reader_actor::behavior_type slot_reader_state::make_behavior() {
         feed([this](auto& m, auto& out) { m.on_wake(now(), out); });
       },
       [this](drain_atom) -> caf::result<void> {
+        if (!machine && context->log.end(log_topic::raw, slot) > context->log.begin(log_topic::raw, slot))
+          return caf::make_error(caf::sec::runtime_error, "the slot was not taken over: what it has stays in the log");
         auto promise = self->make_response_promise<void>();
-        draining.push_back(promise);
-        drain_wanted = true;
-        be_busy(60'000);
         if (!machine) {
           promise.deliver();
           return promise;
         }
+        draining.push_back(promise);
+        drain_wanted = true;
+        be_busy(60'000);
         feed([this](auto& m, auto& out) { m.drain(now(), out); });
         return promise;
+      },
+      [this](forget_atom, tenant_id tenant) -> caf::result<void> {
+        if (!machine)
+          return caf::make_error(caf::sec::runtime_error, "the slot is not taken over yet");
+        machine->on_tenant_deleted(tenant);
+        return caf::unit;
       },
       [this](status_atom) {
         slot_status s{slot, {}, context->log.end(log_topic::raw, slot), 0, 0, state};

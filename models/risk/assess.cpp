@@ -61,6 +61,15 @@ std::vector<risk_part> hand_out(std::vector<share> shares, double score, std::si
   return out;
 }
 
+/// What is not known is taken as typical, in training too: walking both branches of every split costs ten times as
+/// much, and most events miss something. It never becomes a reason.
+std::array<double, features::count> known_or_typical(const features::row& row, const detection::model& model) {
+  std::array<double, features::count> out;
+  for (std::size_t j = 0; j < out.size(); ++j)
+    out[j] = std::isnan(row[j]) ? model.typical(j) : static_cast<double>(row[j]);
+  return out;
+}
+
 const char* level_of(double score, const risk_policy& p) {
   return score >= p.critical ? "critical" : score >= p.high ? "high" : score >= p.medium ? "medium" : "low";
 }
@@ -77,7 +86,12 @@ double score_of_tail(double tail) {
   return std::round(100 * cube / (cube + 3) * steps) / steps;
 }
 
-pulse::risk assess(const features::row& row, const detection::model* model, bool pooled, const risk_policy& policy) {
+double raw_score(const features::row& row, const detection::model& model) {
+  return model.score(known_or_typical(row, model)).raw;
+}
+
+pulse::risk assess(const features::row& row, const detection::model* model, const recent_scores* own_scores,
+                   const risk_policy& policy) {
   pulse::risk out;
   if (model == nullptr) {
     out.level = level_of(0, policy);
@@ -86,27 +100,20 @@ pulse::risk assess(const features::row& row, const detection::model* model, bool
     out.parts.push_back({"model", "no_model", 0, "no model yet: the event was not scored", {}, {}});
     return out;
   }
-  // What is not known is taken as typical, in training too: walking both branches of every split costs ten times as
-  // much, and most events miss something. It never becomes a reason.
-  std::array<double, features::count> wide;
-  for (std::size_t j = 0; j < wide.size(); ++j)
-    wide[j] = std::isnan(row[j]) ? model->typical(j) : static_cast<double>(row[j]);
+  const auto wide = known_or_typical(row, *model);
   const auto scored = model->score(wide);
-  out.score = score_of_tail(scored.tail);
+  const auto tail = own_scores == nullptr ? scored.tail : own_scores->tail(model->id(), scored.raw, scored.tail);
+  out.score = score_of_tail(tail);
   out.level = level_of(out.score, policy);
   out.outcome = outcome_of(out.score, policy);
   out.anomaly = scored.raw;
   out.model = model->id();
   if (out.score < policy.explain_min)
-    out.parts.push_back({"model",
-                         "ordinary",
-                         out.score,
-                         fmt::format("less unusual than {:.1f} % of events", 100 * scored.tail),
-                         {},
-                         {}});
+    out.parts.push_back(
+        {"model", "ordinary", out.score, fmt::format("less unusual than {:.1f} % of events", 100 * tail), {}, {}});
   else
     out.parts = hand_out(raising(*model, wide, row), out.score, policy.parts_max);
-  if (pooled)
+  if (own_scores != nullptr)
     out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
   return out;
 }

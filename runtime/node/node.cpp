@@ -180,7 +180,7 @@ result<void> node::parts::start_actors() {
     return shared.err();
   actor_context c{
       *log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}, nullptr,
-      {},   {}};
+      {},   {},      false};
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(
         postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
@@ -203,6 +203,8 @@ result<void> node::parts::start_actors() {
   c.public_url = conf.public_url;
   if (c.public_url.empty() && conf.http_port != 0)
     c.public_url = fmt::format("http://{}:{}", conf.http_host, conf.http_port);
+  // Nothing but this program can read the embedded log.
+  c.taps = conf.log_taps == "on" || (conf.log_taps == "auto" && conf.event_log != "embedded");
   c.horizon_ms = conf.horizon_days * day_ms;
   c.tenant_idle_ms = conf.tenant_idle_ms;
   c.store_workers = 2;
@@ -268,7 +270,7 @@ result<void> node::parts::start_listeners() {
   return {};
 }
 
-/// Once an hour: the partitions of the weeks to come, and what is over its age.
+/// Once an hour: the partitions of the weeks to come, those before the horizon, and what is over its age.
 void node::parts::maintain() {
   std::unique_lock hold(maintenance_mutex);
   while (!maintenance_wake.wait_for(hold, maintenance_interval, [this] { return ending.load(); })) {
@@ -276,6 +278,8 @@ void node::parts::maintain() {
       metrics.alarm("partitions_not_made");
       log::error("partitions_not_made", component, ok.err().detail);
     }
+    if (auto ok = postgres::drop_partitions(conf.postgres_url, static_cast<int>(conf.horizon_days)); !ok)
+      log::warning("partitions_not_dropped", component, ok.err().detail);
     if (auto gone = postgres::delete_aged(conf.postgres_url, aged_rows_max); !gone)
       log::warning("aged_not_deleted", component, gone.err().detail);
   }
@@ -348,11 +352,12 @@ void node::drain() {
   const auto left = std::max<std::int64_t>(500, limit - (system_clock().monotonic_ms() - started));
   caf::scoped_actor self(*parts_->system);
   self->request(parts_->agent, std::chrono::milliseconds(left), drain_atom_v)
-      .receive([] { log::info("drained", component, "everything that was acknowledged is stored"); },
-               [](const caf::error& e) {
-                 log::warning("drain_cut_off", component,
-                              "not everything was stored in time; it is in the log: " + caf::to_string(e));
-               });
+      .receive(
+          [] { log::info("drained", component, "what was read is stored and imaged; what came later is in the log"); },
+          [](const caf::error& e) {
+            log::warning("drain_cut_off", component,
+                         "not everything was stored in time; it is in the log: " + caf::to_string(e));
+          });
 }
 
 } // namespace pulse

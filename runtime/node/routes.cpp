@@ -8,6 +8,7 @@
 #include "http/handlers/failed_replay.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
+#include "http/handlers/mapping_dry_run.hpp"
 #include "http/handlers/openapi.hpp"
 #include "http/handlers/query.hpp"
 #include "http/handlers/tenants.hpp"
@@ -141,6 +142,7 @@ route_lists make_routes(const route_parts& p) {
     return std::make_unique<postgres::pg_query_store>(postgres::query_config{p.conf.postgres_url, p.name},
                                                       system_clock());
   });
+  out.gateway.push_back(http::mapping_dry_run_route(query_stores));
   for (auto& r : http::query_routes(query_stores, system_clock()))
     out.gateway.push_back(std::move(r));
 

@@ -50,6 +50,8 @@ struct tenant_start {
   /// The state holds everything up to and including this offset; -1 for none.
   log_offset as_of{-1};
   std::vector<slot::chunk_image> images;
+  /// Offsets above `as_of` that were stored as poison or quarantined: they never moved the state.
+  std::vector<log_offset> set_aside;
 };
 
 class slot_store {
@@ -69,7 +71,7 @@ public:
   /// leave nothing behind.
   virtual result<commit_outcome> commit(const slot::batch& batch) = 0;
 
-  /// Images and settings in one snapshot. `not_found` for a tenant that does not exist.
+  /// Images, settings and what was set aside, in one snapshot. `not_found` for a tenant that does not exist.
   virtual result<tenant_start> load(tenant_id tenant) = 0;
 
   /// An immutable version named by a control record or by an image.

@@ -153,7 +153,7 @@ std::optional<sql_error> slot_sink::begin(work& w) {
 }
 
 result<commit_outcome> slot_sink::attempt(const slot::batch& batch, bool careful, bool& data_error) {
-  work w{batch, careful, {}, {}, {}, {}, {}};
+  work w{batch, careful, {}, {}, {}, {}, {}, {}};
   data_error = false;
   const auto oldest = clock_.now().value - config_.horizon_days * day_ms;
   for (const auto& p : batch.results) {
@@ -176,10 +176,9 @@ result<commit_outcome> slot_sink::attempt(const slot::batch& batch, bool careful
   using step = std::optional<sql_error> (slot_sink::*)(work&);
   static constexpr std::pair<std::string_view, step> steps[] = {
       {"beginning", &slot_sink::begin},
-      {"storing events", &slot_sink::insert_events},
-      {"counting", &slot_sink::insert_rollups},
+      {"storing events, counts and alerts", &slot_sink::insert_events},
       {"storing failed events", &slot_sink::insert_failed},
-      {"storing alerts", &slot_sink::insert_alerts},
+      {"waking alerting", &slot_sink::wake_alerting},
       {"applying control records", &slot_sink::apply_controls},
       {"storing images", &slot_sink::insert_images},
       {"keeping the ledger", &slot_sink::update_ledger},

@@ -29,7 +29,7 @@ struct settings {
   std::string event_log = "embedded";
   std::int64_t log_slots = 8;
   std::int64_t log_disk_free_min_mib = 512;
-  bool log_taps = true;
+  std::string log_taps = "auto";
   std::string postgres_url;
   std::string webhook_allow;
   std::string geo_dir;

@@ -73,6 +73,44 @@ std::vector<std::string> check(std::uint64_t seed, test::world_faults faults, bo
   return wrong;
 }
 
+/// Scores that are not those of the stored records alone, in raw order: a record that was set aside moved the state, or
+/// one that was stored did not.
+int inconsistent(const test::world_store& store) {
+  std::map<std::pair<tenant_id, std::int32_t>, std::uint64_t> state;
+  int out = 0;
+  for (const auto& [offset, effects] : store.effects) {
+    const auto& p = effects.front();
+    if (p.outcome != slot::outcome::stored)
+      continue;
+    const auto h = std::hash<std::string>{}(p.event.message_id);
+    auto& chunk = state[{p.tenant, static_cast<std::int32_t>(h % test::hashing_chunks)}];
+    chunk = test::mix(chunk, h);
+    out += p.event.risk.score == static_cast<double>(chunk >> 12U) ? 0 : 1;
+  }
+  return out;
+}
+
+/// Much poison, and now and then a control record that ends a quarantine.
+int inconsistent_quarantines(test::world_faults faults, int* quarantined = nullptr) {
+  auto config = small_config();
+  config.poison_per_minute_max = 3;
+  int out = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    auto raw = make_raw(seed, 300, 3);
+    for (auto& it : raw) {
+      if (it.offset.value % 40 < 4)
+        it.value = std::make_shared<const std::string>(fmt::format("poison {}", it.offset.value));
+      it.control = it.offset.value % 40 == 25;
+    }
+    test::slot_world world(seed, raw, maker(), faults, config);
+    out += world.run() && world.store().effects.size() == raw.size() ? inconsistent(world.store()) : 1;
+    for (const auto& [offset, effects] : world.store().effects)
+      if (quarantined != nullptr && effects.front().failure.code == "quarantined")
+        ++*quarantined;
+  }
+  return out;
+}
+
 int failing_seeds(test::world_faults faults, bool without_as_of = false) {
   int failing = 0;
   for (std::uint64_t seed = 0; seed < 20; ++seed)
@@ -119,6 +157,77 @@ TEST_CASE("a tenant with too much poison is quarantined, and nothing is lost", "
       quarantined += effects.front().failure.code == "quarantined" ? 1 : 0;
   CHECK(quarantined > 100);
   CHECK(world.store().effects.size() == raw.size());
+}
+
+TEST_CASE("what was set aside untried never moves the state, whatever crashes", "[slot][f:11.4]") {
+  int quarantined = 0;
+  CHECK(inconsistent_quarantines(all_faults, &quarantined) == 0);
+  CHECK(quarantined > 100);
+}
+
+TEST_CASE("without the list of what was set aside a replay folds it", "[slot][negative]") {
+  auto faults = all_faults;
+  faults.without_set_aside = true;
+  CHECK(inconsistent_quarantines(faults) > 0);
+}
+
+TEST_CASE("a tenant whose state cannot be used is quarantined until a control record comes", "[slot][f:11.4]") {
+  slot::machine m({}, log_offset{0}, {});
+  const auto record = [](std::int64_t at, bool control) {
+    return slot::item{log_offset{at}, tenant_id{1}, std::make_shared<const std::string>("x"), control};
+  };
+  std::vector<slot::action> out;
+  m.start(time_ms{0}, out);
+  out.clear();
+  m.on_records({record(0, false)}, false, time_ms{0}, out);
+  const auto load = std::get<slot::load_action>(out.at(0));
+  out.clear();
+  m.on_load_failed(tenant_id{1}, load.incarnation, {ec::unavailable, "away", ""}, time_ms{0}, out);
+  CHECK(m.batches_in_flight() == 1);
+  out.clear();
+  m.tick(time_ms{10'000}, out);
+  const auto again = std::get<slot::load_action>(out.at(0));
+  out.clear();
+  m.on_load_failed(tenant_id{1}, again.incarnation, {ec::corrupt, "checksum", ""}, time_ms{10'000}, out);
+  REQUIRE(out.size() == 3);
+  CHECK(std::get<slot::alarm_action>(out[1]).name == "tenant_quarantined");
+  const auto& batch = *std::get<slot::commit_action>(out[2]).batch;
+  CHECK(batch.results[0].failure.code == "quarantined");
+  CHECK(batch.results[0].failure.detail.find("checksum") != std::string::npos);
+  out.clear();
+  m.on_committed(batch.seq, time_ms{20'000}, out);
+  out.clear();
+  m.on_records({record(1, false), record(2, true)}, false, time_ms{20'000}, out);
+  CHECK(std::holds_alternative<slot::load_action>(out.at(0)));
+}
+
+/// Messages that were stored more than once, over 20 seeds; one record in five repeats an earlier one.
+int doubled(test::world_faults faults) {
+  int out = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    auto raw = make_raw(seed, 400, 3);
+    for (std::size_t i = 20; i < raw.size(); i += 5) {
+      raw[i].value = raw[(i * 7 + seed) % i].value;
+      raw[i].tenant = raw[(i * 7 + seed) % i].tenant;
+    }
+    test::slot_world world(seed, raw, maker(), faults, small_config());
+    REQUIRE(world.run());
+    for (const auto& [message, times] : world.store().stored_times)
+      out += times > 1 ? 1 : 0;
+    if (!faults.without_deduplication)
+      CHECK(world.store().duplicates > 50);
+  }
+  return out;
+}
+
+TEST_CASE("a message that comes again is stored once, whatever crashes", "[slot][f:2.4]") {
+  CHECK(doubled(all_faults) == 0);
+}
+
+TEST_CASE("without deduplication it is stored twice", "[slot][negative]") {
+  auto faults = all_faults;
+  faults.without_deduplication = true;
+  CHECK(doubled(faults) > 0);
 }
 
 TEST_CASE("raw is never trimmed above the position or a state that is not imaged", "[slot]") {

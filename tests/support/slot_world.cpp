@@ -106,7 +106,7 @@ void slot_world::read(owner& o, const slot::read_action& a) {
 void slot_world::load(owner& o, const slot::load_action& a) {
   later(o, [this, &o, a](auto& out) {
     if (chance(faults_.load_fails)) {
-      o.machine.on_load_failed(a.tenant, a.incarnation, now_, out);
+      o.machine.on_load_failed(a.tenant, a.incarnation, {ec::unavailable, "the store is away", ""}, now_, out);
       return;
     }
     const auto& images = store_.images[a.tenant];
@@ -116,7 +116,12 @@ void slot_world::load(owner& o, const slot::load_action& a) {
     // The tenant's own mark may lag behind its chunks': what the chunks hold already must not be folded again.
     if (faults_.as_of_lags)
       as_of = std::max<std::int64_t>(-1, as_of - static_cast<std::int64_t>(random_() % 50));
-    o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, now_, out);
+    std::vector<log_offset> set_aside;
+    if (!faults_.without_set_aside)
+      for (const auto& [offset, effects] : store_.effects)
+        if (offset > as_of && effects.front().tenant == a.tenant && effects.front().outcome == slot::outcome::failed)
+          set_aside.push_back(log_offset{offset});
+    o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, set_aside, now_, out);
   });
 }
 
@@ -185,9 +190,13 @@ result<void> world_store::apply(std::int64_t by_epoch, const slot::batch& b, con
     violations.push_back("a position went back");
   position = b.to.value;
   for (const auto& p : b.results) {
-    if (p.outcome == slot::outcome::stored && !faults.without_deduplication &&
-        !event_ids.insert(p.event.message_id).second)
-      ++duplicates;
+    if (p.outcome == slot::outcome::stored) {
+      const bool fresh = event_ids.insert(p.event.message_id).second || faults.without_deduplication;
+      if (fresh)
+        ++stored_times[p.event.message_id];
+      else
+        ++duplicates;
+    }
     effects[p.offset.value].push_back(p);
     last_offset[p.tenant] = std::max(last_offset[p.tenant], p.offset.value);
   }

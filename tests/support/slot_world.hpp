@@ -38,6 +38,7 @@ struct world_faults {
   /// Negative controls: each takes one guard out.
   bool without_epoch_check = false;
   bool without_deduplication = false;
+  bool without_set_aside = false;
 };
 
 /// The store: what a Postgres would hold, changed by whole transactions only.
@@ -50,6 +51,8 @@ struct world_store {
   std::map<tenant_id, std::int64_t> image_as_of;
   std::map<tenant_id, std::int64_t> last_offset;
   std::set<std::string> event_ids;
+  /// How often a message was stored that was not known as a duplicate.
+  std::map<std::string, int> stored_times;
   std::int64_t duplicates = 0;
 
   /// The transaction of a batch by an owner under this epoch. A position that goes back is written into `violations`.

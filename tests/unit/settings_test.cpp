@@ -131,12 +131,12 @@ TEST_CASE("a setting has one name in three forms", "[settings]") {
 
 TEST_CASE("the file wins over the default, the environment over the file, a flag over both", "[settings]") {
   const std::string file = R"(// a comment
-    {"http": {"port": 1}, "log": {"taps": false}, /* another */ "admin": {"host": "::1"}})";
+    {"http": {"port": 1}, "log": {"taps": "off"}, /* another */ "admin": {"host": "::1"}})";
   const texts environment = {{"PULSE_HTTP_PORT", "2"}};
   const auto by_file = load(file);
   REQUIRE(by_file.ok());
   CHECK(by_file->values.http_port == 1);
-  CHECK_FALSE(by_file->values.log_taps);
+  CHECK(by_file->values.log_taps == "off");
   CHECK(by_file->values.admin_host == "::1");
   CHECK(by_file->values.admin_port == settings{}.admin_port);
   CHECK(by_file->origin.at("http.port") == "file");
@@ -158,7 +158,7 @@ TEST_CASE("every problem is told at once, with its place and what is allowed", "
   CHECK(found.size() == 7);
   CHECK(tells(found, "http.port (file): '65536' is not a whole number from 0 to 65535"));
   CHECK(tells(found, "log.level (file): 'loud' is not one of debug, info, warning, error"));
-  CHECK(tells(found, "log.taps (file): 'maybe' is not true or false"));
+  CHECK(tells(found, "log.taps (file): 'maybe' is not one of auto, on, off"));
   CHECK(tells(found, "horizon_days (file): '1.5' is not a whole number"));
   CHECK(tells(found, "worker_threads (PULSE_WORKER_THREADS): '0'"));
   CHECK(tells(found, "slot.batch_events_max (--slot-batch-events-max): 'many'"));
