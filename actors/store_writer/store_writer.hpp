@@ -13,7 +13,7 @@ struct store_writer_state {
 
   /// Without a claim the slot is owned by the data directory's lock.
   store_writer_state(store_writer_actor::pointer self, context_ptr context, slot_id slot,
-                     std::optional<slot_claim> claim);
+                     std::optional<slot_claim> claim = std::nullopt);
 
   store_writer_actor::behavior_type make_behavior();
 
