@@ -2,6 +2,7 @@
 // lost, folded twice or folded out of order changes the scores.
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "tests/support/hashing_child.hpp"
@@ -169,6 +170,59 @@ TEST_CASE("without the list of what was set aside a replay folds it", "[slot][ne
   auto faults = all_faults;
   faults.without_set_aside = true;
   CHECK(inconsistent_quarantines(faults) > 0);
+}
+
+TEST_CASE("images taken for sleep are never stored over newer ones", "[slot][f:2.8]") {
+  slot::machine_config config;
+  config.image_events = 3;
+  config.idle_ms = 100;
+  slot::machine m(config, log_offset{0}, {});
+  const auto record = [](std::int64_t at) {
+    return slot::item{log_offset{at}, tenant_id{1}, std::make_shared<const std::string>("x"), false};
+  };
+  std::vector<slot::action> out;
+  std::vector<std::int64_t> stored;
+  // Carries out what is due, and answers parts with an image as of `as_of` where one is asked for.
+  const auto settle = [&](time_ms now, std::int64_t as_of) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto a = out[i];
+      if (const auto* load = std::get_if<slot::load_action>(&a)) {
+        m.on_loaded(tenant_id{1}, load->incarnation, log_offset{-1}, {}, now, out);
+      } else if (const auto* send = std::get_if<slot::send_action>(&a)) {
+        slot::part_result r;
+        r.request = send->part.request;
+        r.tenant = tenant_id{1};
+        r.results.resize(send->part.items.size());
+        if (send->part.take_images)
+          r.images.push_back({0, log_offset{as_of}, ""});
+        m.on_part_done(std::move(r), now, out);
+      } else if (const auto* commit = std::get_if<slot::commit_action>(&a)) {
+        for (const auto& images : commit->batch->images)
+          stored.push_back(images.chunks.front().as_of.value);
+        m.on_committed(commit->batch->seq, now, out);
+      }
+    }
+    out.clear();
+  };
+  m.start(time_ms{0}, out);
+  m.on_records({record(0)}, false, time_ms{0}, out);
+  settle(time_ms{0}, 0);
+  m.tick(time_ms{1000}, out);
+  auto flush =
+      std::find_if(out.begin(), out.end(), [](const auto& a) { return std::holds_alternative<slot::send_action>(a); });
+  REQUIRE(flush != out.end());
+  const auto asked = std::get<slot::send_action>(*flush).part;
+  REQUIRE(asked.items.empty());
+  out.clear();
+  // They come while the images are being taken, and ask for images themselves.
+  m.on_records({record(1), record(2), record(3)}, false, time_ms{1001}, out);
+  slot::part_result r;
+  r.request = asked.request;
+  r.tenant = tenant_id{1};
+  r.images.push_back({0, log_offset{0}, ""});
+  m.on_part_done(std::move(r), time_ms{1002}, out);
+  settle(time_ms{1003}, 3);
+  CHECK(stored == std::vector<std::int64_t>{0, 3});
 }
 
 TEST_CASE("a tenant whose state cannot be used is quarantined until a control record comes", "[slot][f:11.4]") {
