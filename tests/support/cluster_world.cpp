@@ -163,25 +163,27 @@ void cluster_world::tick(std::size_t index) {
     feed_owner(index, life, slot, epoch, 0, [](owner& o, time_ms now, auto& out) { o.machine->tick(now, out); });
 }
 
-bool cluster_world::is_effective(const node& n, slot_id slot) const {
-  if (!n.life || n.paused_until > now_)
+/// An owner that may send what it has to the store.
+bool cluster_world::is_effective(const node& n, slot_id slot, const owner& o) const {
+  if (!o.machine)
     return false;
-  const auto o = n.life->owners.find(slot);
-  if (o == n.life->owners.end() || !o->second.machine)
-    return false;
-  const auto until = n.life->keeper->store_until(slot, o->second.epoch);
+  const auto until = n.life->keeper->store_until(slot, o.epoch);
   return until && local(n) < *until + (setup_.lease_kept_too_long ? setup_.term_ms : 0);
 }
 
 void cluster_world::check_owners() {
-  for (auto& [slot, rows] : slots_) {
-    int owners = 0;
-    for (const auto& n : nodes_)
-      owners += is_effective(n, slot) ? 1 : 0;
-    if (owners > 1)
-      wrong(fmt::format("slot {} has {} effective owners", slot.value, owners));
-    if (owners == 1 && healed_)
-      owned_at_.try_emplace(slot, now_);
+  std::vector<int> owners(slots_.size());
+  for (const auto& n : nodes_) {
+    if (!n.life || n.paused_until > now_)
+      continue;
+    for (const auto& [slot, o] : n.life->owners)
+      owners[static_cast<std::size_t>(slot.value)] += is_effective(n, slot, o) ? 1 : 0;
+  }
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    if (owners[i] > 1)
+      wrong(fmt::format("slot {} has {} effective owners", i, owners[i]));
+    if (owners[i] == 1 && healed_)
+      owned_at_.try_emplace(slot_id{static_cast<std::int32_t>(i)}, now_);
   }
 }
 

@@ -130,7 +130,7 @@ private:
   void check_owners();
   void check_stored();
   std::string describe(slot_id slot) const;
-  bool is_effective(const node& n, slot_id slot) const;
+  bool is_effective(const node& n, slot_id slot, const owner& o) const;
   bool all_stored() const;
   std::int64_t local(const node& n) const;
   void later(std::int64_t delay, std::function<void()> what);

@@ -272,19 +272,20 @@ void cluster_world::load(std::size_t index, slot_id slot, owner& o, const slot::
   struct loaded {
     std::map<std::int32_t, slot::chunk_image> images;
     std::int64_t as_of;
+    std::vector<log_offset> set_aside;
   };
   ask<loaded>(
       index,
       [this, slot, a]() -> result<loaded> {
         auto& store = slots_.at(slot).store;
-        const auto as_of = store.image_as_of.find(a.tenant);
-        return loaded{store.images[a.tenant], as_of == store.image_as_of.end() ? -1 : as_of->second};
+        const auto as_of = store.as_of(a.tenant);
+        return loaded{store.images[a.tenant], as_of, store.set_aside(a.tenant, as_of)};
       },
       [this, slot, a, epoch = o.epoch](node& n, const auto& r) {
         const auto at = static_cast<std::size_t>(&n - nodes_.data());
         feed_owner(at, n.life->number, slot, epoch, 0, [&](owner& x, time_ms now, auto& out) {
           if (!r) {
-            x.machine->on_load_failed(a.tenant, a.incarnation, now, out);
+            x.machine->on_load_failed(a.tenant, a.incarnation, r.err(), now, out);
             return;
           }
           // Answered twice.
@@ -292,7 +293,7 @@ void cluster_world::load(std::size_t index, slot_id slot, owner& o, const slot::
               known != x.children.end() && known->second.first >= a.incarnation)
             return;
           x.children[a.tenant] = {a.incarnation, std::make_unique<hashing_child>(r->images, false)};
-          x.machine->on_loaded(a.tenant, a.incarnation, log_offset{r->as_of}, now, out);
+          x.machine->on_loaded(a.tenant, a.incarnation, log_offset{r->as_of}, r->set_aside, now, out);
         });
       });
 }

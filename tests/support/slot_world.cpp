@@ -111,16 +111,13 @@ void slot_world::load(owner& o, const slot::load_action& a) {
     }
     const auto& images = store_.images[a.tenant];
     o.children[a.tenant] = {a.incarnation, maker_.make(a.tenant, images)};
-    const auto found = store_.image_as_of.find(a.tenant);
-    auto as_of = found == store_.image_as_of.end() ? -1 : found->second;
+    auto as_of = store_.as_of(a.tenant);
     // The tenant's own mark may lag behind its chunks': what the chunks hold already must not be folded again.
     if (faults_.as_of_lags)
       as_of = std::max<std::int64_t>(-1, as_of - static_cast<std::int64_t>(random_() % 50));
     std::vector<log_offset> set_aside;
     if (!faults_.without_set_aside)
-      for (const auto& [offset, effects] : store_.effects)
-        if (offset > as_of && effects.front().tenant == a.tenant && effects.front().outcome == slot::outcome::failed)
-          set_aside.push_back(log_offset{offset});
+      set_aside = store_.set_aside(a.tenant, as_of);
     o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, set_aside, now_, out);
   });
 }
@@ -211,11 +208,23 @@ result<void> world_store::apply(std::int64_t by_epoch, const slot::batch& b, con
 std::vector<slot::dirty_tenant> world_store::dirty() const {
   std::vector<slot::dirty_tenant> out;
   for (const auto& [tenant, last] : last_offset) {
-    const auto found = image_as_of.find(tenant);
-    const auto as_of = found == image_as_of.end() ? -1 : found->second;
-    if (last > as_of)
-      out.push_back({tenant, log_offset{as_of}, log_offset{last}});
+    const auto mark = as_of(tenant);
+    if (last > mark)
+      out.push_back({tenant, log_offset{mark}, log_offset{last}});
   }
+  return out;
+}
+
+std::int64_t world_store::as_of(tenant_id tenant) const {
+  const auto found = image_as_of.find(tenant);
+  return found == image_as_of.end() ? -1 : found->second;
+}
+
+std::vector<log_offset> world_store::set_aside(tenant_id tenant, std::int64_t above) const {
+  std::vector<log_offset> out;
+  for (auto it = effects.upper_bound(above); it != effects.end(); ++it)
+    if (it->second.front().tenant == tenant && it->second.front().outcome == slot::outcome::failed)
+      out.push_back(log_offset{it->first});
   return out;
 }
 

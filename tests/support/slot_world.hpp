@@ -61,6 +61,12 @@ struct world_store {
 
   /// Whose state is behind, as a new owner finds it.
   std::vector<slot::dirty_tenant> dirty() const;
+
+  /// Up to where the tenant's images go; -1: none.
+  std::int64_t as_of(tenant_id tenant) const;
+
+  /// What was set aside of the tenant above this offset.
+  std::vector<log_offset> set_aside(tenant_id tenant, std::int64_t above) const;
 };
 
 class slot_world {
