@@ -65,7 +65,9 @@ using slot_reader_actor = caf::typed_actor<
     // New records may be in raw.
     caf::result<void>(wake_atom),
     // Finishes what was read, images every tenant; answers when done.
-    caf::result<void>(drain_atom), caf::result<status_ptr>(status_atom),
+    caf::result<void>(drain_atom),
+    // The tenant is deleted: what it still has in raw is counted and dropped from now on.
+    caf::result<void>(forget_atom, tenant_id), caf::result<status_ptr>(status_atom),
     // INTERNAL: the machine's clock, slow while idle.
     caf::result<void>(tick_atom),
     // INTERNAL: the same, fast while there is work.
@@ -87,6 +89,8 @@ using node_agent_actor = caf::typed_actor<
     // To the tenant's supervisor, which is made when the tenant sleeps.
     caf::result<void>(ingest_atom, ingest_ptr), caf::result<tenant_supervisor_actor>(supervisor_atom, tenant_id),
     caf::result<void>(alert_atom, tenant_id),
+    // A supervisor's latest settings: its successor goes on with them while the store is away.
+    caf::result<void>(settings_atom, tenant_id, settings_ptr),
     // Trains the tenant's model; the answer comes when it is stored and its control record is in the log.
     caf::result<training_ptr>(train_atom, tenant_id),
     // Puts a stored version in force: sends its control record to the tenant's partition.

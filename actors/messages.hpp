@@ -21,6 +21,8 @@ namespace pulse {
 /// What a slot's children start from, as the writer loaded it.
 struct tenant_load {
   log_offset as_of{-1};
+  /// See tenant_start.
+  std::vector<log_offset> set_aside;
   slot::stage_start start;
 };
 
@@ -113,6 +115,7 @@ CAF_ADD_ATOM(pulse, pulse, train_atom)
 CAF_ADD_ATOM(pulse, pulse, control_atom)
 CAF_ADD_TYPE_ID(pulse, (pulse::alert_job_ptr))
 CAF_ADD_TYPE_ID(pulse, (pulse::attempt_end_ptr))
+CAF_ADD_ATOM(pulse, pulse, forget_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse)
 

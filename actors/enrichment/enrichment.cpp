@@ -2,11 +2,13 @@
 
 namespace pulse {
 
-enrichment_state::enrichment_state(enrichment_actor::pointer p, slot::enrichment_stage s, scoring_actor next) :
-  self(p), stage(std::move(s)), scoring(std::move(next)) {
+enrichment_state::enrichment_state(enrichment_actor::pointer p, context_ptr c, slot::enrichment_stage s,
+                                   scoring_actor next) :
+  self(p), context(std::move(c)), stage(std::move(s)), scoring(std::move(next)) {
 }
 
 caf::result<part_result_ptr> enrichment_state::work(const part_ptr& part) {
+  const stage_timer timer(context->metrics, "enrichment");
   try {
     auto enriched = std::make_shared<slot::enriched_part>(stage.work(std::move(*part)));
     return self->delegate(scoring, work_atom_v, std::move(enriched));

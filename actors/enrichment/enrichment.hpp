@@ -10,13 +10,15 @@ namespace pulse {
 struct enrichment_state {
   static inline constexpr const char* name = "pulse.enrichment";
 
-  enrichment_state(enrichment_actor::pointer self, slot::enrichment_stage stage, scoring_actor scoring);
+  enrichment_state(enrichment_actor::pointer self, context_ptr context, slot::enrichment_stage stage,
+                   scoring_actor scoring);
 
   enrichment_actor::behavior_type make_behavior();
 
   caf::result<part_result_ptr> work(const part_ptr& part);
 
   enrichment_actor::pointer self;
+  context_ptr context;
   slot::enrichment_stage stage;
   scoring_actor scoring;
 };

@@ -28,16 +28,6 @@ request_context context_of(const ingest_request& request, const actor_context& c
   return out;
 }
 
-/// Asked over one window of a second.
-void show_limit(ingest_reply& reply, const bucket_limits& limits, const take_result& taken) {
-  if (!limits.limited())
-    return;
-  reply.limit = limits.rate;
-  reply.burst = limits.capacity();
-  reply.remaining = taken.remaining;
-  reply.full_after_ms = taken.full_after_ms;
-}
-
 /// What a tenant's ingestion remembers: 50,000 ids are about 4 MB.
 constexpr std::size_t recent_max = 50'000;
 
@@ -64,6 +54,7 @@ ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, tena
 }
 
 void ingestion_state::ingest(ingest_request& request) {
+  const stage_timer timer(context->metrics, "ingestion");
   ingest_reply reply;
   auto parsed = parse_request(request.body, request.shape, context_of(request, *context));
   if (!parsed) {
@@ -74,7 +65,7 @@ void ingestion_state::ingest(ingest_request& request) {
   reply.single = parsed->single;
   const auto n = static_cast<std::int64_t>(parsed->events.size());
   const auto taken = bucket.take(n, context->time.now());
-  show_limit(reply, bucket.limits(), taken);
+  reply.rate = {bucket.limits(), taken};
   if (!taken.ok) {
     context->metrics.dropped("rate_limited", n);
     reply.retry_after_ms = taken.retry_after_ms;

@@ -16,8 +16,9 @@ namespace {
 constexpr auto tick_interval = std::chrono::seconds(1);
 constexpr auto train_timeout = std::chrono::minutes(5);
 /// The node's own deadline is shorter; this only keeps a dead slot from being waited for.
-
 constexpr auto drain_timeout = std::chrono::minutes(10);
+/// About 200 bytes each.
+constexpr std::size_t last_known_max = 100'000;
 
 } // namespace
 
@@ -43,10 +44,22 @@ node_agent_state::node_agent_state(node_agent_actor::pointer p, context_ptr c) :
   });
 }
 
+settings_ptr node_agent_state::remembered(tenant_id tenant) const {
+  const auto known = last_known.find(tenant);
+  return known == last_known.end() ? settings_ptr{} : known->second;
+}
+
+void node_agent_state::remember(tenant_id tenant, const settings_ptr& fresh) {
+  if (last_known.size() >= last_known_max && !last_known.contains(tenant))
+    last_known.erase(last_known.begin());
+  last_known[tenant] = fresh;
+}
+
 tenant_supervisor_actor node_agent_state::supervisor_of(tenant_id tenant) {
   auto& found = supervisors[tenant];
   if (!found)
-    found = self->spawn<tenant_supervisor, caf::monitored>(context, tenant, workers, settings_ptr{});
+    found = self->spawn<tenant_supervisor, caf::monitored>(context, tenant, node_agent_actor(self), workers,
+                                                           remembered(tenant));
   return found;
 }
 
@@ -64,6 +77,10 @@ void node_agent_state::look_for_due() {
                 self->send(supervisor_of(work.tenant), alert_atom_v);
               else if (work.kind == "control")
                 send_controls(work.tenant);
+              else if (work.kind == "train")
+                train_when_free(work.tenant);
+              else if (work.kind == "forget")
+                forget(work.tenant);
             }
           },
           [this](const caf::error&) { asking_due = false; });
@@ -105,6 +122,43 @@ caf::result<void> node_agent_state::send_control(tenant_id tenant, const slot::c
   return promise;
 }
 
+/// Stays due until the slot has answered.
+void node_agent_state::forget(tenant_id tenant) {
+  const auto failed = [tenant](const std::string& why) {
+    log::warning("tenant_not_forgotten", "node_agent", why, {tenant, {}, ""});
+  };
+  self->request(workers.front(), store_timeout, settings_atom_v, tenant)
+      .then(
+          [this, tenant, failed](const settings_ptr& settings) {
+            if (!*settings)
+              return failed((*settings).err().detail);
+            self->request(slots.at(static_cast<std::size_t>((*settings)->slot.value)), work_timeout, forget_atom_v,
+                          tenant)
+                .then(
+                    [this, tenant] {
+                      self->send(
+                          workers.back(), job_atom_v, std::make_shared<store_job>([tenant](control_store& store) {
+                            if (auto ok = store.forgotten(tenant); !ok)
+                              log::warning("tenant_not_forgotten", "node_agent", ok.err().detail, {tenant, {}, ""});
+                          }));
+                    },
+                    [failed](const caf::error& e) { failed(caf::to_string(e)); });
+          },
+          [failed](const caf::error& e) { failed(caf::to_string(e)); });
+}
+
+/// One at a time: a fit takes a core. The others stay due.
+void node_agent_state::train_when_free(tenant_id tenant) {
+  if (std::exchange(training, true))
+    return;
+  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant)
+      .then([this](const training_ptr&) { training = false; },
+            [this, tenant](const caf::error& e) {
+              training = false;
+              log::warning("training_without_answer", "node_agent", caf::to_string(e), {tenant, {}, ""});
+            });
+}
+
 caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {
   auto promise = self->make_response_promise<training_ptr>();
   auto child = self->spawn<trainer, caf::detached>(context);
@@ -117,6 +171,30 @@ caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {
             promise.deliver(done);
           },
           [promise](const caf::error& e) mutable { promise.deliver(e); });
+  return promise;
+}
+
+/// Answers when every slot has: with an error when one could not finish.
+caf::result<void> node_agent_state::drain() {
+  auto promise = self->make_response_promise<void>();
+  struct progress {
+    std::size_t left;
+    caf::error first_problem;
+  };
+  auto state = std::make_shared<progress>(progress{slots.size(), {}});
+  auto one_less = [promise, state]() mutable {
+    if (--state->left > 0)
+      return;
+    if (state->first_problem)
+      promise.deliver(state->first_problem);
+    else
+      promise.deliver();
+  };
+  for (const auto& slot : slots)
+    self->request(slot, drain_timeout, drain_atom_v).then(one_less, [state, one_less](const caf::error& e) mutable {
+      state->first_problem = e;
+      one_less();
+    });
   return promise;
 }
 
@@ -137,20 +215,10 @@ node_agent_actor::behavior_type node_agent_state::make_behavior() {
       },
       [this](supervisor_atom, tenant_id tenant) { return supervisor_of(tenant); },
       [this](alert_atom, tenant_id tenant) { self->send(supervisor_of(tenant), alert_atom_v); },
+      [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
       [this](train_atom, tenant_id tenant) { return train(tenant); },
       [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
-      [this](drain_atom) -> caf::result<void> {
-        auto promise = self->make_response_promise<void>();
-        auto left = std::make_shared<std::size_t>(slots.size());
-        auto one_less = [promise, left]() mutable {
-          if (--*left == 0)
-            promise.deliver();
-        };
-        for (const auto& slot : slots)
-          self->request(slot, drain_timeout, drain_atom_v)
-              .then([one_less]() mutable { one_less(); }, [one_less](const caf::error&) mutable { one_less(); });
-        return promise;
-      },
+      [this](drain_atom) { return drain(); },
       [this](status_atom) -> caf::result<statuses_ptr> {
         auto promise = self->make_response_promise<statuses_ptr>();
         auto out = std::make_shared<std::vector<slot_status>>();

@@ -22,9 +22,14 @@ struct node_agent_state {
   node_agent_actor::behavior_type make_behavior();
 
   tenant_supervisor_actor supervisor_of(tenant_id tenant);
+  settings_ptr remembered(tenant_id tenant) const;
+  void remember(tenant_id tenant, const settings_ptr& fresh);
   void look_for_due();
   void send_controls(tenant_id tenant);
+  void forget(tenant_id tenant);
+  void train_when_free(tenant_id tenant);
   caf::result<void> send_control(tenant_id tenant, const slot::control& control);
+  caf::result<void> drain();
   caf::result<training_ptr> train(tenant_id tenant);
 
   node_agent_actor::pointer self;
@@ -32,7 +37,10 @@ struct node_agent_state {
   std::vector<store_worker_actor> workers;
   std::vector<slot_reader_actor> slots;
   std::unordered_map<tenant_id, tenant_supervisor_actor> supervisors;
+  /// As the supervisors last read them: a tenant that wakes while the store is away goes on with these.
+  std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;
+  bool training = false;
 };
 
 using node_agent = caf::stateful_actor<node_agent_state, node_agent_actor::base>;

@@ -2,10 +2,12 @@
 
 namespace pulse {
 
-scoring_state::scoring_state(scoring_actor::pointer p, slot::scoring_stage s) : self(p), stage(std::move(s)) {
+scoring_state::scoring_state(scoring_actor::pointer p, context_ptr c, slot::scoring_stage s) :
+  self(p), context(std::move(c)), stage(std::move(s)) {
 }
 
 caf::result<part_result_ptr> scoring_state::work(const enriched_ptr& part) {
+  const stage_timer timer(context->metrics, "scoring");
   try {
     return std::make_shared<slot::part_result>(stage.work(std::move(*part)));
   } catch (const std::exception& e) {

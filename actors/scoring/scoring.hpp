@@ -10,13 +10,14 @@ namespace pulse {
 struct scoring_state {
   static inline constexpr const char* name = "pulse.scoring";
 
-  scoring_state(scoring_actor::pointer self, slot::scoring_stage stage);
+  scoring_state(scoring_actor::pointer self, context_ptr context, slot::scoring_stage stage);
 
   scoring_actor::behavior_type make_behavior();
 
   caf::result<part_result_ptr> work(const enriched_ptr& part);
 
   scoring_actor::pointer self;
+  context_ptr context;
   slot::scoring_stage stage;
 };
 

@@ -29,9 +29,10 @@ error no_answer(const caf::error& e) {
 
 } // namespace
 
-slot_reader_state::slot_reader_state(slot_reader_actor::pointer p, context_ptr c, slot_id s, node_agent_actor a) :
-  self(p), context(std::move(c)), slot(s), agent(std::move(a)) {
-  writer = self->spawn<store_writer, caf::linked + caf::detached>(context, slot);
+slot_reader_state::slot_reader_state(slot_reader_actor::pointer p, context_ptr c, slot_id s, node_agent_actor a,
+                                     std::optional<slot_claim> by_lease) :
+  self(p), context(std::move(c)), slot(s), agent(std::move(a)), claim(std::move(by_lease)) {
+  writer = self->spawn<store_writer, caf::linked + caf::detached>(context, slot, claim);
   // The log may wake us on its own thread, also after we are gone.
   auto weak = caf::actor_cast<caf::weak_actor_ptr>(caf::actor_cast<caf::strong_actor_ptr>(self));
   context->log.on_appended(slot, [weak, flag = woken] {
@@ -53,6 +54,10 @@ void slot_reader_state::take_over() {
       .then(
           [this](const slot_start_ptr& start) {
             taking = false;
+            if (!*start && start->err().code == ec::fenced) {
+              stop(start->err());
+              return;
+            }
             if (!*start) {
               log::warning("take_over_failed", "slot_reader", (*start).err().detail);
               self->delayed_send(slot_reader_actor(self), take_over_retry, wake_atom_v);
@@ -104,6 +109,7 @@ void slot_reader_state::carry_out(std::vector<slot::action>& actions) {
 }
 
 void slot_reader_state::read(const slot::read_action& a, std::vector<slot::action>& out) {
+  const stage_timer timer(context->metrics, "reading");
   auto records = context->log.read(log_topic::raw, slot, a.from, a.events_max, a.bytes_max);
   if (!records) {
     log::error("log_read_failed", "slot_reader", records.err().detail);
@@ -119,32 +125,32 @@ void slot_reader_state::read(const slot::read_action& a, std::vector<slot::actio
 }
 
 void slot_reader_state::load(const slot::load_action& a) {
-  const auto failed = [this, a](const std::string& why) {
-    log::warning("tenant_load_failed", "slot_reader", why, {a.tenant, {}, ""});
-    feed([&](auto& m, auto& out) { m.on_load_failed(a.tenant, a.incarnation, now(), out); });
+  const auto failed = [this, a](const error& why) {
+    feed([&](auto& m, auto& out) { m.on_load_failed(a.tenant, a.incarnation, why, now(), out); });
   };
-  const auto started = [this, a](const tenant_supervisor_actor& supervisor, log_offset as_of) {
+  const auto gone = [failed](const caf::error& e) {
+    failed({e == caf::sec::invalid_argument ? ec::corrupt : ec::timeout, caf::to_string(e), ""});
+  };
+  const auto started = [this, a](const tenant_supervisor_actor& supervisor, const tenant_load& from) {
     supervisors[a.tenant] = {a.incarnation, supervisor};
-    feed([&](auto& m, auto& out) { m.on_loaded(a.tenant, a.incarnation, as_of, now(), out); });
+    feed([&](auto& m, auto& out) { m.on_loaded(a.tenant, a.incarnation, from.as_of, from.set_aside, now(), out); });
   };
   self->request(writer, store_timeout, load_atom_v, a.tenant)
       .then(
           [=, this](const load_ptr& loaded) {
             if (!*loaded) {
-              failed((*loaded).err().detail);
+              failed((*loaded).err());
               return;
             }
-            const auto as_of = loaded->value().as_of;
             self->request(agent, work_timeout, supervisor_atom_v, a.tenant)
                 .then(
                     [=, this](const tenant_supervisor_actor& supervisor) {
                       self->request(supervisor, work_timeout, start_atom_v, loaded)
-                          .then([=] { started(supervisor, as_of); },
-                                [=](const caf::error& e) { failed(caf::to_string(e)); });
+                          .then([=] { started(supervisor, loaded->value()); }, gone);
                     },
-                    [=](const caf::error& e) { failed(caf::to_string(e)); });
+                    gone);
           },
-          [=](const caf::error& e) { failed(no_answer(e).detail); });
+          gone);
 }
 
 void slot_reader_state::replay(const slot::replay_read_action& a, std::vector<slot::action>& out) {
@@ -251,6 +257,8 @@ void slot_reader_state::stop(const error& why) {
   state = why.code == ec::fenced ? "fenced" : "stopped";
   context->metrics.alarm("slot_stopped");
   log::error("slot_stopped", "slot_reader", fmt::format("slot {}: {}", slot.value, why.detail));
+  if (claim && context->slot_lost)
+    context->slot_lost(slot, claim->epoch);
 }
 
 void slot_reader_state::trim() {
@@ -310,16 +318,24 @@ slot_reader_actor::behavior_type slot_reader_state::make_behavior() {
         feed([this](auto& m, auto& out) { m.on_wake(now(), out); });
       },
       [this](drain_atom) -> caf::result<void> {
+        if (!machine && context->log.end(log_topic::raw, slot) > context->log.begin(log_topic::raw, slot))
+          return caf::make_error(caf::sec::runtime_error, "the slot was not taken over: what it has stays in the log");
         auto promise = self->make_response_promise<void>();
-        draining.push_back(promise);
-        drain_wanted = true;
-        be_busy(60'000);
         if (!machine) {
           promise.deliver();
           return promise;
         }
+        draining.push_back(promise);
+        drain_wanted = true;
+        be_busy(60'000);
         feed([this](auto& m, auto& out) { m.drain(now(), out); });
         return promise;
+      },
+      [this](forget_atom, tenant_id tenant) -> caf::result<void> {
+        if (!machine)
+          return caf::make_error(caf::sec::runtime_error, "the slot is not taken over yet");
+        machine->on_tenant_deleted(tenant);
+        return caf::unit;
       },
       [this](status_atom) {
         slot_status s{slot, {}, context->log.end(log_topic::raw, slot), 0, 0, state};

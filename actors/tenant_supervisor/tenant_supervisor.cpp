@@ -23,10 +23,12 @@ constexpr std::int64_t restart_delay_ms_max = 30'000;
 } // namespace
 
 tenant_supervisor_state::tenant_supervisor_state(tenant_supervisor_actor::pointer p, context_ptr c, tenant_id t,
-                                                 std::vector<store_worker_actor> w, settings_ptr last_known) :
+                                                 node_agent_actor a, std::vector<store_worker_actor> w,
+                                                 settings_ptr last_known) :
   self(p),
   context(std::move(c)),
   tenant(t),
+  agent(std::move(a)),
   workers(std::move(w)),
   settings(std::move(last_known)),
   active_at_ms(context->time.monotonic_ms()) {
@@ -39,9 +41,9 @@ caf::result<void> tenant_supervisor_state::start(const load_ptr& loaded) {
     return caf::make_error(caf::sec::invalid_argument, loaded->err().detail);
   try {
     const auto& from = loaded->value().start;
-    scoring_child = self->spawn<scoring, caf::monitored>(slot::scoring_stage(from, context->shared));
+    scoring_child = self->spawn<scoring, caf::monitored>(context, slot::scoring_stage(from, context->shared));
     enrichment_child =
-        self->spawn<enrichment, caf::monitored>(slot::enrichment_stage(from, context->shared), scoring_child);
+        self->spawn<enrichment, caf::monitored>(context, slot::enrichment_stage(from, context->shared), scoring_child);
   } catch (const std::exception& e) {
     release();
     log::error("children_not_made", "tenant_supervisor", e.what(), {tenant, {}, ""});
@@ -111,6 +113,7 @@ void tenant_supervisor_state::take_settings(const settings_ptr& fresh) {
   settings_at_ms = context->time.monotonic_ms();
   if (*fresh) {
     settings = fresh;
+    self->send(agent, settings_atom_v, tenant, fresh);
     if (ingestion_child)
       self->send(ingestion_child, settings_atom_v, fresh);
     else if (!waiting.empty())

@@ -14,7 +14,7 @@ struct tenant_supervisor_state {
   static inline constexpr const char* name = "pulse.tenant_supervisor";
 
   tenant_supervisor_state(tenant_supervisor_actor::pointer self, context_ptr context, tenant_id tenant,
-                          std::vector<store_worker_actor> workers, settings_ptr last_known);
+                          node_agent_actor agent, std::vector<store_worker_actor> workers, settings_ptr last_known);
 
   tenant_supervisor_actor::behavior_type make_behavior();
 
@@ -34,6 +34,7 @@ struct tenant_supervisor_state {
   tenant_supervisor_actor::pointer self;
   context_ptr context;
   tenant_id tenant;
+  node_agent_actor agent;
   std::vector<store_worker_actor> workers;
   settings_ptr settings;
   bool asking = false;

@@ -13,6 +13,11 @@ namespace {
 /// Events that a model is fitted on, the latest ones.
 constexpr std::int64_t rows_max = 20'000;
 constexpr std::uint64_t seed = 1;
+/// What is usual in a shop changes.
+constexpr std::int64_t retrain_s = 7 * 24 * 3600;
+constexpr std::int64_t retry_s = 600;
+/// For a tenant that has too few counted events.
+constexpr std::int64_t wait_s = 3600;
 
 std::string card_of(const detection::model& model, const feature_history& history) {
   const auto& card = model.card();
@@ -33,7 +38,19 @@ trainer_state::trainer_state(trainer_actor::pointer p, context_ptr c) : self(p),
 
 result<training_outcome> trainer_state::train(tenant_id tenant) {
   const auto store = context->make_control_store();
-  auto history = store->history(tenant, features::count, rows_max);
+  // Until this one has ended, well or badly, nobody else begins.
+  if (auto claimed = store->schedule_training(tenant, retry_s); !claimed)
+    return claimed.err();
+  auto done = fit(tenant, *store);
+  if (!done && done.err().code != ec::conflict)
+    return done;
+  if (auto next = store->schedule_training(tenant, done ? retrain_s : wait_s); !next)
+    log::warning("training_not_scheduled", "trainer", next.err().detail, {tenant, {}, ""});
+  return done;
+}
+
+result<training_outcome> trainer_state::fit(tenant_id tenant, control_store& store) {
+  auto history = store.history(tenant, features::count, rows_max);
   if (!history)
     return history.err();
   if (history->rows() < scoring::own_model_events)
@@ -49,7 +66,7 @@ result<training_outcome> trainer_state::train(tenant_id tenant) {
   auto model = scoring::fit_on_features(rows, {.random_state = seed});
   if (!model)
     return model.err();
-  auto control = store->publish(tenant, "model", model->id(), model->save(), card_of(*model, *history), "trainer");
+  auto control = store.publish(tenant, "model", model->id(), model->save(), card_of(*model, *history), "trainer");
   if (!control)
     return control.err();
   return training_outcome{model->id(), rows.size(), *control};

@@ -1,5 +1,6 @@
 // One training of a tenant's model: reads the stored features, fits, stores the model as an immutable version with its
-// card. The same history gives the same bytes. Detached; made for one request by the node_agent, quits after it.
+// card. The same history gives the same bytes. Detached; made by the node_agent for one request or when a training is
+// due, quits after it.
 #pragma once
 
 #include "actors/context.hpp"
@@ -15,6 +16,7 @@ struct trainer_state {
   trainer_actor::behavior_type make_behavior();
 
   result<training_outcome> train(tenant_id tenant);
+  result<training_outcome> fit(tenant_id tenant, control_store& store);
 
   trainer_actor::pointer self;
   context_ptr context;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/json_text.hpp"
+#include "http/middleware/rate.hpp"
 
 namespace pulse::http {
 
@@ -14,11 +15,8 @@ constexpr std::array<std::string_view, 14> segment_words = {
     "track", "identify", "page", "screen", "group", "alias", "batch", "t", "i", "p", "s", "g", "a", "b"};
 
 void set_rate(response& r, const ingest_reply& reply) {
-  if (reply.limit <= 0)
-    return;
-  // The bucket's capacity over the time in which the rate fills it.
-  const auto window = std::max<std::int64_t>(1, reply.burst / reply.limit);
-  r.rate = rate_state{reply.burst, window, reply.remaining, (reply.full_after_ms + 999) / 1000};
+  if (reply.rate)
+    r.rate = rate_of(reply.rate->first, reply.rate->second);
 }
 
 response failure(const ingest_reply& reply) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/json_text.hpp"
+#include "http/handlers/problems.hpp"
 #include "http/handlers/query_json.hpp"
 
 namespace pulse::http {
@@ -11,16 +12,6 @@ namespace pulse::http {
 namespace {
 
 using stores_ptr = std::shared_ptr<store_pool<query_store>>;
-
-response refuse(const query::problems& found) {
-  std::string all;
-  for (const auto& p : found)
-    all += (all.empty() ? "" : "; ") + p.detail;
-  auto r = response::problem(422, "invalid", all);
-  for (const auto& p : found)
-    r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
-  return r;
-}
 
 route make(std::string pattern, std::function<void(request, responder)> handle) {
   route r;
@@ -52,7 +43,7 @@ route asking(std::string pattern, const stores_ptr& stores, query::read<Question
   return make(std::move(pattern), [stores, read, ask](request in, responder answer) {
     auto question = read(in.query);
     if (const auto* found = std::get_if<query::problems>(&question))
-      return answer(refuse(*found));
+      return answer(refused_question(*found));
     stores->run(std::move(answer), [ask, in = std::move(in), q = std::get<Question>(std::move(question))](
                                        query_store& s) { return ask(s, in, q); });
   });
@@ -87,7 +78,7 @@ route metric_route(const stores_ptr& stores, const clock& time) {
       return answer(response::problem(404, "not_found", "there is no such metric; GET /v1/metrics lists them"));
     auto question = query::read_metric_question(*metric, in.query, time.now());
     if (const auto* found = std::get_if<query::problems>(&question))
-      return answer(refuse(*found));
+      return answer(refused_question(*found));
     stores->run(std::move(answer),
                 [tenant = in.who.tenant, q = std::get<query::metric_question>(std::move(question))](query_store& s) {
                   auto a = s.metric(tenant, q);
@@ -100,7 +91,7 @@ route trail_route(const stores_ptr& stores, const clock& time) {
   return make("/v1/events/{id}/trail", [stores, &time](request in, responder answer) {
     auto question = query::read_trail_question(in.query);
     if (const auto* found = std::get_if<query::problems>(&question))
-      return answer(refuse(*found));
+      return answer(refused_question(*found));
     const auto q = std::get<query::trail_question>(question);
     std::string id(in.param("id"));
     if (id.find('\0') != std::string::npos)

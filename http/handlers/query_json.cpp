@@ -5,52 +5,14 @@
 #include "base/encoding.hpp"
 #include "base/json_text.hpp"
 #include "http/middleware/message.hpp"
+#include "models/event/event_json.hpp"
 #include "models/event/request_parser.hpp"
 
 namespace pulse::http {
 
 namespace {
 
-/// An object that is written field by field.
-class object {
-public:
-  object& text(std::string_view name, std::string_view value) {
-    append_json_name(out_, name);
-    append_json(out_, value);
-    return *this;
-  }
-
-  object& text_or_null(std::string_view name, std::string_view value) {
-    return value.empty() ? raw(name, "null") : text(name, value);
-  }
-
-  object& time(std::string_view name, time_ms t) {
-    return text(name, format_time(t));
-  }
-
-  /// `json` is a JSON text.
-  object& raw(std::string_view name, std::string_view json) {
-    append_json_name(out_, name);
-    out_ += json;
-    return *this;
-  }
-
-  object& flag(std::string_view name, bool v) {
-    return raw(name, v ? "true" : "false");
-  }
-
-  template <class Number>
-  object& number(std::string_view name, Number v) {
-    return raw(name, fmt::format("{}", v));
-  }
-
-  std::string done() && {
-    return std::move(out_) + "}";
-  }
-
-private:
-  std::string out_ = "{";
-};
+using object = json_object;
 
 std::string quoted(std::string_view text) {
   std::string out;
@@ -60,11 +22,6 @@ std::string quoted(std::string_view text) {
 
 std::string or_default(const std::string& json, std::string_view other) {
   return json.empty() ? std::string(other) : json;
-}
-
-std::string money_json(const money& m) {
-  object o;
-  return std::move(o.text("amount", m.amount()).text_or_null("currency", m.unit.str())).done();
 }
 
 std::string value_json(const query::value& v) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "http/handlers/problems.hpp"
 #include "models/enrichment/mapping.hpp"
 
 namespace pulse::http {
@@ -24,50 +25,118 @@ json to_json(const listed_model& v) {
           {"card", json::parse(v.card, nullptr, false)}};
 }
 
-/// 422 with every problem and its pointer.
-response refused(const std::vector<note>& problems) {
-  auto r = response::problem(422, "invalid", fmt::format("the mapping has {} problem(s)", problems.size()));
-  for (const auto& p : problems)
-    r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
-  return r;
+bool is_dry_run(const request& in) {
+  const auto asked = in.query_value("dry_run");
+  return asked == "true" || asked == "1";
 }
 
-response publish_mapping(control_store& store, const request& in, const version_ports& ports) {
+response stored(control_store& store, const request& in, const std::string& kind, int status) {
+  auto versions = store.versions(in.who.tenant, kind);
+  if (!versions || versions->empty())
+    return response::problem(versions ? error{ec::internal, "the version that was stored is not there", ""}
+                                      : versions.err());
+  return response::json(status, to_json(versions->front()).dump());
+}
+
+/// Nothing when there is no such version.
+const listed_model* find_version(const std::vector<listed_model>& versions, std::string_view name) {
+  for (const auto& v : versions)
+    if (std::to_string(v.version) == name || v.id == name)
+      return &v;
+  return nullptr;
+}
+
+/// Stores the body as the next version and puts it in force. `number`: the version that it has to become.
+response publish_mapping(control_store& store, const request& in, const version_ports& ports, std::string_view number) {
   if (const auto problems = check_mapping(in.body); !problems.empty())
-    return refused(problems);
+    return refused_mapping(problems);
   const auto mapping = compiled_mapping::compile(in.body);
   if (!mapping)
     return response::problem(mapping.err());
   const auto& m = **mapping;
+  if (!number.empty()) {
+    auto versions = store.versions(in.who.tenant, "mapping");
+    if (!versions)
+      return response::problem(versions.err());
+    const auto* same = find_version(*versions, number);
+    if (same != nullptr && same->id == m.id())
+      return response::json(200, to_json(*same).dump());
+    const auto next = versions->empty() ? 1 : versions->front().version + 1;
+    if (same != nullptr || number != std::to_string(next))
+      return response::problem(
+          error{ec::conflict, fmt::format("this would become version {}, not {}", next, number), ""});
+  }
+  if (is_dry_run(in))
+    return response::json(200, json{{"ok", true}, {"id", m.id()}}.dump());
   auto control = store.publish(in.who.tenant, "mapping", m.id(), m.canonical(), "{}", "key " + in.who.key_name);
   if (!control)
     return response::problem(control.err());
   ports.put_in_force(in.who.tenant, *control);
-  auto versions = store.versions(in.who.tenant, "mapping");
-  if (!versions || versions->empty())
-    return response::problem(versions ? error{ec::internal, "the version that was stored is not there", ""}
-                                      : versions.err());
-  return response::json(201, to_json(versions->front()).dump());
+  return stored(store, in, "mapping", 201);
 }
 
-/// Puts the version before the live one (or the one that is named) in force again, as a new version.
+/// Puts a version that is stored in force again, as a new version.
+response use_again(control_store& store, const request& in, const std::string& kind, const listed_model& v,
+                   const version_ports& ports) {
+  if (!is_dry_run(in)) {
+    auto bytes = store.version_bytes(in.who.tenant, kind, v.id);
+    if (!bytes)
+      return response::problem(bytes.err());
+    auto control = store.publish(in.who.tenant, kind, v.id, *bytes, v.card, "key " + in.who.key_name);
+    if (!control)
+      return response::problem(control.err());
+    ports.put_in_force(in.who.tenant, *control);
+  }
+  return response::json(200, json{{"id", v.id}, {"from_version", v.version}}.dump());
+}
+
+/// The `version` that a body `{"version": …}` names, as text; empty for none, nothing when the body is something else.
+std::optional<std::string> named_version(const std::string& body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string::npos)
+    return "";
+  const auto j = json::parse(body, nullptr, false);
+  if (!j.is_object() || (!j.empty() && !j.contains("version")))
+    return std::nullopt;
+  if (j.empty() || j["version"].is_null())
+    return "";
+  return j["version"].is_string() ? j["version"].get<std::string>() : j["version"].dump();
+}
+
+/// The version that the body names, else the latest; a body that is a mapping is stored and put in force.
+response publish_named(control_store& store, const request& in, const version_ports& ports) {
+  const auto name = named_version(in.body);
+  if (!name)
+    return publish_mapping(store, in, ports, "");
+  auto versions = store.versions(in.who.tenant, "mapping");
+  if (!versions)
+    return response::problem(versions.err());
+  if (versions->empty())
+    return response::problem(error{ec::conflict, "no mapping is stored yet: PUT /v1/mappings stores one", ""});
+  const auto* v = name->empty() ? &versions->front() : find_version(*versions, *name);
+  if (v == nullptr)
+    return response::problem(404, "not_found", fmt::format("there is no mapping {}", *name));
+  return use_again(store, in, "mapping", *v, ports);
+}
+
+/// Puts the version before the live one, or the one that the body names, in force again.
 response roll_back(control_store& store, const request& in, const std::string& kind, const version_ports& ports) {
+  const auto name = named_version(in.body);
+  if (!name)
+    return response::problem(422, "invalid", R"(the body is empty or {"version": …})");
   auto versions = store.versions(in.who.tenant, kind);
   if (!versions)
     return response::problem(versions.err());
+  if (!name->empty()) {
+    const auto* v = find_version(*versions, *name);
+    return v != nullptr ? use_again(store, in, kind, *v, ports)
+                        : response::problem(404, "not_found", fmt::format("there is no {} {}", kind, *name));
+  }
   const auto live = std::find_if(versions->begin(), versions->end(), [](const auto& v) { return v.live; });
   const auto before = std::find_if(live == versions->end() ? live : live + 1, versions->end(),
                                    [&](const auto& v) { return v.id != live->id; });
   if (before == versions->end())
     return response::problem(error{ec::conflict, fmt::format("there is no earlier {} to go back to", kind), ""});
-  auto bytes = store.version_bytes(in.who.tenant, kind, before->id);
-  if (!bytes)
-    return response::problem(bytes.err());
-  auto control = store.publish(in.who.tenant, kind, before->id, *bytes, before->card, "key " + in.who.key_name);
-  if (!control)
-    return response::problem(control.err());
-  ports.put_in_force(in.who.tenant, *control);
-  return response::json(200, json{{"id", before->id}, {"from_version", before->version}}.dump());
+  return use_again(store, in, kind, *before, ports);
 }
 
 response list(control_store& store, const request& in, const std::string& kind) {
@@ -85,19 +154,17 @@ response one(control_store& store, const request& in, const std::string& kind, s
   auto versions = store.versions(in.who.tenant, kind);
   if (!versions)
     return response::problem(versions.err());
-  for (const auto& v : *versions) {
-    if (std::to_string(v.version) != name && v.id != name)
-      continue;
-    auto out = to_json(v);
-    if (kind == "mapping") {
-      auto bytes = store.version_bytes(in.who.tenant, kind, v.id);
-      if (!bytes)
-        return response::problem(bytes.err());
-      out["document"] = json::parse(*bytes, nullptr, false);
-    }
-    return response::json(200, out.dump());
+  const auto* v = find_version(*versions, name);
+  if (v == nullptr)
+    return response::problem(404, "not_found", fmt::format("there is no {} {}", kind, name));
+  auto out = to_json(*v);
+  if (kind == "mapping") {
+    auto bytes = store.version_bytes(in.who.tenant, kind, v->id);
+    if (!bytes)
+      return response::problem(bytes.err());
+    out["document"] = json::parse(*bytes, nullptr, false);
   }
-  return response::problem(404, "not_found", fmt::format("there is no {} {}", kind, name));
+  return response::json(200, out.dump());
 }
 
 route make(std::string method, std::string pattern, scope needed, std::function<void(request, responder)> handle) {
@@ -129,11 +196,15 @@ std::vector<route> version_routes(stores_ptr stores, version_ports ports) {
   }
   out.push_back(make("POST", "/v1/mappings/check", scope::read, [](const request& in, const responder& answer) {
     const auto problems = check_mapping(in.body);
-    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused(problems));
+    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused_mapping(problems));
   }));
-  const auto publish = asking(stores, [ports](auto& s, const auto& in) { return publish_mapping(s, in, ports); });
-  out.push_back(make("PUT", "/v1/mappings", scope::admin, publish));
-  out.push_back(make("POST", "/v1/mappings/publish", scope::admin, publish));
+  out.push_back(make("PUT", "/v1/mappings", scope::admin,
+                     asking(stores, [ports](auto& s, const auto& in) { return publish_mapping(s, in, ports, ""); })));
+  out.push_back(make("PUT", "/v1/mappings/{version}", scope::admin, asking(stores, [ports](auto& s, const auto& in) {
+                       return publish_mapping(s, in, ports, in.param("version"));
+                     })));
+  out.push_back(make("POST", "/v1/mappings/publish", scope::admin,
+                     asking(stores, [ports](auto& s, const auto& in) { return publish_named(s, in, ports); })));
   out.push_back(make("POST", "/v1/mappings/rollback", scope::admin,
                      asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "mapping", ports); })));
   out.push_back(make("POST", "/v1/models/rollback", scope::admin,

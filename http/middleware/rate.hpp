@@ -19,12 +19,4 @@ inline std::optional<rate_state> rate_of(const bucket_limits& limits, const take
   return out;
 }
 
-/// The 429 for a refused take: Retry-After in whole seconds, rounded up.
-inline response rate_limited(const bucket_limits& limits, const take_result& taken) {
-  auto out = response::problem(error{ec::rate_limited, "the tenant's rate of events is used up", ""});
-  out.retry_after_s = (taken.retry_after_ms + second_ms - 1) / second_ms;
-  out.rate = rate_of(limits, taken);
-  return out;
-}
-
 } // namespace pulse::http

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view types[] = {"track", "identify", "page", "screen", "group", "alias"};
 constexpr std::size_t name_bytes_max = 256;
+constexpr std::size_t product_id_bytes_max = 256;
 /// Lines of one order beyond this are left out, with a note: an event is bounded.
 constexpr std::size_t products_max = 1000;
 
@@ -53,11 +54,19 @@ std::optional<decimal> read_decimal(const json_index& index, const json_node* no
   return value;
 }
 
+std::string_view cut_product_id(const json_index& index, const json_node* node, note_sink notes) {
+  const auto id = read_id(node);
+  if (id.size() > product_id_bytes_max)
+    notes.add("product_id_cut", index.pointer(node),
+              fmt::format("a product's id is cut to {} bytes", product_id_bytes_max));
+  return cut_utf8(id, product_id_bytes_max);
+}
+
 order_line read_line(const json_index& index, const json_node* node, note_sink notes) {
   order_line line;
   for (auto key : {"product_id", "productId", "sku", "id"})
     if (line.product_id.empty())
-      line.product_id = read_id(index.find(node, key));
+      line.product_id = cut_product_id(index, index.find(node, key), notes);
   if (const auto name = index.find(node, "name"); has_text(name))
     line.name = name->text;
   if (const auto category = index.find(node, "category"); has_text(category))

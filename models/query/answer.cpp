@@ -39,16 +39,16 @@ void add_edge(std::vector<piece>& out, std::int64_t from, std::int64_t to, time_
   add_piece(out, origin::events, last, to);
 }
 
-/// All that is known of a group in a bucket, or of the whole.
+/// All that is known of a group in a bucket, or of the whole. A sum that no bigint holds stays at its limit.
 struct cell {
   rollup::measures all;
   /// Of the tenant's currency, or of none.
   rollup::measures own;
 
   void add(const sums_row& row, bool is_own) {
-    all += row.sums;
+    (void)all.add(row.sums);
     if (is_own)
-      own += row.sums;
+      (void)own.add(row.sums);
   }
 };
 

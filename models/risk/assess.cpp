@@ -18,8 +18,9 @@ struct share {
   double amount = 0;
 };
 
-/// Everything that raised the score, the largest first.
-std::vector<share> raising(const detection::model& model, std::span<const double> row, const features::row& known) {
+/// Everything that raised the score, the largest first: of the local score where that decides.
+std::vector<share> raising(const detection::model& model, std::span<const double> row, const features::row& known,
+                           bool local) {
   std::vector<share> out;
   const auto add = [&](const char* source, const detection::contribution& c, double amount) {
     if (!(amount > 0) || std::isnan(known[c.feature]))
@@ -28,14 +29,20 @@ std::vector<share> raising(const detection::model& model, std::span<const double
             amount};
     if (*source == 'r')
       s.part.detail += ", outside the usual range";
+    if (*source == 'l')
+      s.part.detail += ", unusual together with the rest";
     s.part.value = features::natural(c.feature, c.value);
     s.part.typical = features::natural(c.feature, c.typical);
     out.push_back(std::move(s));
   };
-  for (const auto& c : model.explain(row)) {
-    add("model", c, c.model);
-    add("range", c, c.range);
-  }
+  if (local)
+    for (const auto& c : model.explain_local(row))
+      add("local", c, c.model);
+  else
+    for (const auto& c : model.explain(row)) {
+      add("model", c, c.model);
+      add("range", c, c.range);
+    }
   std::stable_sort(out.begin(), out.end(), [](const share& a, const share& b) { return a.amount > b.amount; });
   return out;
 }
@@ -61,8 +68,13 @@ std::vector<risk_part> hand_out(std::vector<share> shares, double score, std::si
   return out;
 }
 
-const char* level_of(double score, const risk_policy& p) {
-  return score >= p.critical ? "critical" : score >= p.high ? "high" : score >= p.medium ? "medium" : "low";
+/// What is not known is taken as typical, in training too: walking both branches of every split costs ten times as
+/// much, and most events miss something. It never becomes a reason.
+std::array<double, features::count> known_or_typical(const features::row& row, const detection::model& model) {
+  std::array<double, features::count> out;
+  for (std::size_t j = 0; j < out.size(); ++j)
+    out[j] = std::isnan(row[j]) ? model.typical(j) : static_cast<double>(row[j]);
+  return out;
 }
 
 const char* outcome_of(double score, const risk_policy& p) {
@@ -71,13 +83,22 @@ const char* outcome_of(double score, const risk_policy& p) {
 
 } // namespace
 
+const char* level_of(double score, const risk_policy& p) {
+  return score >= p.critical ? "critical" : score >= p.high ? "high" : score >= p.medium ? "medium" : "low";
+}
+
 double score_of_tail(double tail) {
   const auto l = -std::log10(std::clamp(tail, 1e-12, 1.0));
   const auto cube = l * l * l;
   return std::round(100 * cube / (cube + 3) * steps) / steps;
 }
 
-pulse::risk assess(const features::row& row, const detection::model* model, bool pooled, const risk_policy& policy) {
+double raw_score(const features::row& row, const detection::model& model) {
+  return model.score(known_or_typical(row, model)).raw;
+}
+
+pulse::risk assess(const features::row& row, const detection::model* model, const recent_scores* own_scores,
+                   const risk_policy& policy) {
   pulse::risk out;
   if (model == nullptr) {
     out.level = level_of(0, policy);
@@ -86,27 +107,20 @@ pulse::risk assess(const features::row& row, const detection::model* model, bool
     out.parts.push_back({"model", "no_model", 0, "no model yet: the event was not scored", {}, {}});
     return out;
   }
-  // What is not known is taken as typical, in training too: walking both branches of every split costs ten times as
-  // much, and most events miss something. It never becomes a reason.
-  std::array<double, features::count> wide;
-  for (std::size_t j = 0; j < wide.size(); ++j)
-    wide[j] = std::isnan(row[j]) ? model->typical(j) : static_cast<double>(row[j]);
+  const auto wide = known_or_typical(row, *model);
   const auto scored = model->score(wide);
-  out.score = score_of_tail(scored.tail);
+  const auto tail = own_scores == nullptr ? scored.tail : own_scores->tail(model->id(), scored.raw, scored.tail);
+  out.score = score_of_tail(tail);
   out.level = level_of(out.score, policy);
   out.outcome = outcome_of(out.score, policy);
   out.anomaly = scored.raw;
   out.model = model->id();
   if (out.score < policy.explain_min)
-    out.parts.push_back({"model",
-                         "ordinary",
-                         out.score,
-                         fmt::format("less unusual than {:.1f} % of events", 100 * scored.tail),
-                         {},
-                         {}});
+    out.parts.push_back(
+        {"model", "ordinary", out.score, fmt::format("less unusual than {:.1f} % of events", 100 * tail), {}, {}});
   else
-    out.parts = hand_out(raising(*model, wide, row), out.score, policy.parts_max);
-  if (pooled)
+    out.parts = hand_out(raising(*model, wide, row, scored.local_decides), out.score, policy.parts_max);
+  if (own_scores != nullptr)
     out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
   return out;
 }

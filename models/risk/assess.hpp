@@ -5,6 +5,7 @@
 #include "models/detection/model.hpp"
 #include "models/event/event.hpp"
 #include "models/features/features.hpp"
+#include "models/risk/recent_scores.hpp"
 
 namespace pulse::scoring {
 
@@ -25,8 +26,16 @@ struct risk_policy {
 /// 1,000 has 90, one in 10,000 has 95.5.
 double score_of_tail(double tail);
 
+/// `low`, `medium`, `high`, `critical`.
+const char* level_of(double score, const risk_policy& policy);
+
+/// The model's raw score of a row; what is not known is taken as typical.
+double raw_score(const features::row& row, const detection::model& model);
+
 /// Points are eighths, which add up without rounding in binary and in decimal. Without a model the risk is degraded:
-/// score 0, outcome approve, one part that says so. `pooled` adds a part of 0 points that says whose model it was.
-pulse::risk assess(const features::row& row, const detection::model* model, bool pooled, const risk_policy& policy);
+/// score 0, outcome approve, one part that says so. `own_scores` is given when the model was fitted on other shops'
+/// events: the score is then calibrated by the tenant's own, and a part of 0 points says whose model it was.
+pulse::risk assess(const features::row& row, const detection::model* model, const recent_scores* own_scores,
+                   const risk_policy& policy);
 
 } // namespace pulse::scoring

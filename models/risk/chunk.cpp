@@ -151,10 +151,11 @@ void chunk::write(binary::writer& out) const {
   addresses.write(out);
   populations.write(out);
   ids.write(out);
+  scores.write(out);
 }
 
 bool chunk::read(binary::reader& in) {
-  return profiles.read(in) && addresses.read(in) && populations.read(in) && ids.read(in);
+  return profiles.read(in) && addresses.read(in) && populations.read(in) && ids.read(in) && scores.read(in);
 }
 
 } // namespace pulse::scoring

@@ -9,6 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/ids.hpp"
 #include "models/features/entity.hpp"
+#include "models/risk/recent_scores.hpp"
 
 namespace pulse::scoring {
 
@@ -88,6 +89,8 @@ struct chunk {
   entity_map<features::address> addresses;
   entity_map<features::population> populations;
   recent_ids ids;
+  /// In the tenant's own chunk only.
+  recent_scores scores;
   bool dirty = false;
 
   void write(binary::writer& out) const;

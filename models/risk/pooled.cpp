@@ -25,6 +25,13 @@ void fill_missing(std::vector<double>& values, std::size_t column) {
 
 } // namespace
 
+bool training_due(std::int64_t events_before, std::int64_t events_now) {
+  std::int64_t step = own_model_events;
+  while (step <= events_before)
+    step *= 4;
+  return step <= events_now;
+}
+
 result<detection::model> fit_on_features(std::span<const features::row> rows, const detection::fit_options& options) {
   std::vector<double> values;
   values.reserve(rows.size() * features::count);

@@ -13,6 +13,10 @@ namespace pulse::scoring {
 /// Events from which on a tenant gets a model of its own.
 inline constexpr std::size_t own_model_events = 500;
 
+/// A tenant's model is fitted without anybody asking when its number of stored events reaches 500, and again each time
+/// it has four times as many (2,000, 8,000, ...): true when one of these lies in (before, now].
+bool training_due(std::int64_t events_before, std::int64_t events_now);
+
 /// On rows as tenant_scorer::score returned them. Errors: those of detection::fit.
 result<detection::model> fit_on_features(std::span<const features::row> rows, const detection::fit_options& options);
 

@@ -8,7 +8,7 @@ namespace pulse::scoring {
 namespace {
 
 constexpr std::string_view magic = "PULSECHK";
-constexpr std::uint16_t version = 1;
+constexpr std::uint16_t version = 2;
 
 const key& tenant_key() {
   static const auto out = hash_parts({"tenant"});
@@ -76,21 +76,30 @@ features::row tenant_scorer::feature_row(const event& e) const {
 features::row tenant_scorer::score(event& e, log_offset at) {
   const auto f = features::facts_of(e);
   const auto row = row_of(e, f);
-  e.risk = assess(row, model_.get(), pooled_, options_.policy);
-  fold(e, f, at);
+  const bool shared = model_ && pooled_;
+  e.risk = assess(row, model_.get(), shared ? &std::as_const(*this).chunk_of(tenant_key()).scores : nullptr,
+                  options_.policy);
+  if (moves_state(e, at))
+    fold(f, at, shared ? e.risk.anomaly : std::nullopt);
   return row;
 }
 
 void tenant_scorer::replay(const event& e, log_offset at) {
-  if (at > folded_to_)
-    fold(e, features::facts_of(e), at);
+  if (!moves_state(e, at))
+    return;
+  const auto f = features::facts_of(e);
+  fold(f, at, model_ && pooled_ ? std::optional(raw_score(row_of(e, f), *model_)) : std::nullopt);
 }
 
-void tenant_scorer::fold(const event& e, const features::facts& f, log_offset at) {
-  // The images hold everything up to folded_to_ already: folding it again would count it twice.
-  if (e.test || e.duplicate || at <= folded_to_)
-    return;
+/// The images hold everything up to folded_to_ already: folding it again would count it twice.
+bool tenant_scorer::moves_state(const event& e, log_offset at) const {
+  return !e.test && !e.duplicate && at > folded_to_;
+}
+
+void tenant_scorer::fold(const features::facts& f, log_offset at, std::optional<double> shared_raw) {
   const auto& limits = options_.limits;
+  if (shared_raw)
+    chunk_of(tenant_key()).scores.add(model_->id(), *shared_raw);
   chunk_of(tenant_key()).populations.update(tenant_key(), f, at, limits.populations, limits.window_entries);
   chunk_of(f.same_name).populations.update(f.same_name, f, at, limits.populations, limits.window_entries);
   if (f.customer)

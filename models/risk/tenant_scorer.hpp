@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "models/risk/assess.hpp"
@@ -46,7 +47,7 @@ public:
   /// duplicate. Offsets rise from call to call.
   features::row score(event& e, log_offset at);
 
-  /// Moves the state as score does, and computes nothing else.
+  /// Moves the state as score does, and computes nothing else than that needs.
   void replay(const event& e, log_offset at);
 
   /// Features as score would compute them now.
@@ -73,7 +74,9 @@ public:
 
 private:
   features::row row_of(const event& e, const features::facts& f) const;
-  void fold(const event& e, const features::facts& f, log_offset at);
+  bool moves_state(const event& e, log_offset at) const;
+  /// `shared_raw`: the raw score by a model that is not the tenant's own.
+  void fold(const features::facts& f, log_offset at, std::optional<double> shared_raw);
   chunk& chunk_of(const key& k);
   const chunk& chunk_of(const key& k) const;
 

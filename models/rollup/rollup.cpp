@@ -1,6 +1,9 @@
 #include "models/rollup/rollup.hpp"
 
 #include <cmath>
+#include <limits>
+
+#include "models/event/standard_fields.hpp"
 
 namespace pulse::rollup {
 
@@ -11,25 +14,30 @@ time_ms floor_to(time_ms t, std::int64_t width) {
   return {t.value - rest};
 }
 
-/// price × quantity in millionths, half-up; both are bounded at parsing so that it fits.
-std::int64_t line_value(const order_line& line) {
-  __extension__ using int128 = __int128;
+__extension__ using int128 = __int128;
+
+/// price × quantity in millionths, half-up.
+int128 line_value(const order_line& line) {
   const int128 product = static_cast<int128>(line.price.micro) * line.quantity.micro;
   const int128 half = 500'000;
-  return static_cast<std::int64_t>((product >= 0 ? product + half : product - half) / 1'000'000);
+  return (product >= 0 ? product + half : product - half) / 1'000'000;
+}
+
+bool add_to(std::int64_t& sum, int128 value) {
+  using limits = std::numeric_limits<std::int64_t>;
+  const int128 wide = sum + value;
+  sum = wide > limits::max() ? limits::max() : wide < limits::min() ? limits::min() : static_cast<std::int64_t>(wide);
+  return sum == wide;
 }
 
 } // namespace
 
-measures& measures::operator+=(const measures& m) {
-  events += m.events;
-  orders += m.orders;
-  revenue_minor += m.revenue_minor;
-  refunds_minor += m.refunds_minor;
-  line_micro += m.line_micro;
-  anomalies += m.anomalies;
-  risk_milli += m.risk_milli;
-  return *this;
+bool measures::add(const measures& m) {
+  bool fits = true;
+  for (const auto field : {&measures::events, &measures::orders, &measures::revenue_minor, &measures::refunds_minor,
+                           &measures::line_micro, &measures::anomalies, &measures::risk_milli})
+    fits &= add_to(this->*field, m.*field);
+  return fits;
 }
 
 std::int32_t risk_milli(double score) {
@@ -42,7 +50,8 @@ bool is_flagged(const event& e) {
 
 void batch_sums::add_dim(const event& e, std::string_view dim, const std::string& value, const measures& m) {
   const auto unit = e.amount ? e.amount->unit.str() : std::string{};
-  minutes_[key{e.tenant, dim, floor_to(e.occurred_at, minute_ms), value, unit}] += m;
+  const key k{e.tenant, dim, floor_to(e.occurred_at, minute_ms), std::string(cut_utf8(value, value_bytes_max)), unit};
+  overflowed_ |= !minutes_[k].add(m);
 }
 
 void batch_sums::add(const event& e) {
@@ -72,7 +81,7 @@ void batch_sums::add(const event& e) {
   // An event counts once a product, however many lines name it.
   std::map<std::string, std::int64_t> lines;
   for (const auto& line : e.products)
-    lines[line.product_id] += order ? line_value(line) : 0;
+    overflowed_ |= !add_to(lines[line.product_id], order ? line_value(line) : 0);
   for (const auto& [product, value] : lines) {
     auto by_product = m;
     by_product.revenue_minor = by_product.refunds_minor = 0;
@@ -86,7 +95,8 @@ std::map<key, measures> batch_sums::quarters() const {
   for (const auto& [k, m] : minutes_) {
     auto wide = k;
     wide.bucket = floor_to(k.bucket, 15 * minute_ms);
-    out[wide] += m;
+    // What does not fit here is refused by the store, whose sums are larger still.
+    (void)out[wide].add(m);
   }
   return out;
 }

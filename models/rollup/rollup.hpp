@@ -30,9 +30,13 @@ struct measures {
   std::int64_t anomalies = 0;
   std::int64_t risk_milli = 0;
 
-  measures& operator+=(const measures& m);
+  /// False when a sum does not fit; it then is at its limit.
+  [[nodiscard]] bool add(const measures& m);
   bool operator==(const measures&) const = default;
 };
+
+/// Dimension values are cut to this: an index row of the store has at most 2,704 bytes.
+inline constexpr std::size_t value_bytes_max = 512;
 
 enum class grain : std::uint8_t { minute, quarter };
 
@@ -66,10 +70,16 @@ public:
   /// The minutes added up by quarter of an hour.
   std::map<key, measures> quarters() const;
 
+  /// Some sum did not fit: the sums must not be stored.
+  bool overflowed() const {
+    return overflowed_;
+  }
+
 private:
   void add_dim(const event& e, std::string_view dim, const std::string& value, const measures& m);
 
   std::map<key, measures> minutes_;
+  bool overflowed_ = false;
 };
 
 } // namespace pulse::rollup

@@ -14,10 +14,16 @@ std::optional<std::string> text(const nlohmann::json& j, const char* name) {
   return it->get<std::string>();
 }
 
+/// 0 where it is no number.
+std::int64_t number(const nlohmann::json& j, const char* name) {
+  const auto it = j.find(name);
+  return it == j.end() || !it->is_number_integer() ? 0 : it->get<std::int64_t>();
+}
+
 } // namespace
 
 std::string encode_control(const control& c) {
-  return nlohmann::ordered_json{{"id", c.id.str()}, {"kind", c.kind}, {"hash", c.hash}}.dump();
+  return nlohmann::ordered_json{{"id", c.id.str()}, {"kind", c.kind}, {"hash", c.hash}, {"version", c.version}}.dump();
 }
 
 result<control> decode_control(std::string_view body) {
@@ -33,18 +39,30 @@ result<control> decode_control(std::string_view body) {
   auto parsed = uuid::parse(*id);
   if (!parsed)
     return bad;
-  return control{*parsed, *kind, *hash};
+  return control{*parsed, *kind, *hash, number(j, "version")};
 }
 
 std::string encode_in_force(const in_force& f) {
-  return nlohmann::ordered_json{{"v", 1}, {"mapping", f.mapping}, {"model", f.model}, {"currency", f.currency}}.dump();
+  return nlohmann::ordered_json{{"v", 1},
+                                {"mapping", f.mapping},
+                                {"mapping_version", f.mapping_version},
+                                {"model", f.model},
+                                {"model_version", f.model_version},
+                                {"currency", f.currency}}
+      .dump();
 }
 
 result<in_force> decode_in_force(std::string_view bytes) {
   const auto j = nlohmann::json::parse(bytes, nullptr, false);
   if (!j.is_object() || j.value("v", 0) != 1)
     return error{ec::corrupt, "the image of what is in force cannot be read", ""};
-  return in_force{text(j, "mapping").value_or(""), text(j, "model").value_or(""), text(j, "currency").value_or("")};
+  in_force out;
+  out.mapping = text(j, "mapping").value_or("");
+  out.mapping_version = number(j, "mapping_version");
+  out.model = text(j, "model").value_or("");
+  out.model_version = number(j, "model_version");
+  out.currency = text(j, "currency").value_or("");
+  return out;
 }
 
 } // namespace pulse::slot

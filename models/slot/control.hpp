@@ -10,21 +10,25 @@
 
 namespace pulse::slot {
 
-/// Puts an immutable version in force: `kind` is `mapping` or `model`, `hash` names the stored bytes.
+/// Puts an immutable version in force: `kind` is `mapping` or `model`, `hash` names the stored bytes. Versions of a
+/// kind count up, going back included: a record that was sent again and lands behind a newer one changes nothing.
 struct control {
   uuid id;
   std::string kind;
   std::string hash;
+  std::int64_t version = 0;
 };
 
-/// JSON `{"id","kind","hash"}`: the body of a raw record of kind control.
+/// JSON `{"id","kind","hash","version"}`: the body of a raw record of kind control.
 std::string encode_control(const control& c);
 result<control> decode_control(std::string_view body);
 
 /// What is in force for a tenant after some offset; the chunk `control_chunk` of its images.
 struct in_force {
   std::string mapping;
+  std::int64_t mapping_version = 0;
   std::string model;
+  std::int64_t model_version = 0;
   /// Of events that name none: the tenant's own, else that of its first money event.
   std::string currency;
 

@@ -36,12 +36,13 @@ void machine::pump(lane& l, time_ms now, std::vector<action>& out) {
   }
 }
 
-void machine::on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset as_of, time_ms now,
-                        std::vector<action>& out) {
+void machine::on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset as_of,
+                        const std::vector<log_offset>& set_aside, time_ms now, std::vector<action>& out) {
   auto* l = find(tenant, incarnation);
   if (l == nullptr || l->phase != phase::loading)
     return;
   l->image_as_of = as_of;
+  l->untried.insert(set_aside.begin(), set_aside.end());
   l->retry_delay_ms = 0;
   l->replay_items.clear();
   l->replay_from = log_offset{as_of.value + 1};
@@ -51,12 +52,29 @@ void machine::on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset 
   pump(*l, now, out);
 }
 
-void machine::on_load_failed(tenant_id tenant, std::uint64_t incarnation, time_ms now, std::vector<action>& out) {
+void machine::on_load_failed(tenant_id tenant, std::uint64_t incarnation, const error& why, time_ms now,
+                             std::vector<action>& out) {
   auto* l = find(tenant, incarnation);
   if (l == nullptr || l->phase != phase::loading)
     return;
   fall_asleep(*l, now);
-  out.emplace_back(alarm_action{"tenant_load_failed", tenant, "its state could not be read; it is tried again"});
+  out.emplace_back(alarm_action{"tenant_load_failed", tenant, why.detail});
+  // Trying again does not mend it, and its neighbours in the slot must not wait for it.
+  if (why.code == ec::corrupt || why.code == ec::unsupported || why.code == ec::not_found)
+    quarantine(*l, "its stored state cannot be used: " + why.detail, out);
+  pump(*l, now, out);
+  pump_commits(now, out);
+}
+
+void machine::quarantine(lane& l, const std::string& why, std::vector<action>& out) {
+  if (std::exchange(l.quarantined, true))
+    return;
+  l.quarantine_reason = why;
+  out.emplace_back(alarm_action{"tenant_quarantined", l.tenant, why});
+}
+
+bool machine::is_set_aside(const lane& l, log_offset offset) const {
+  return l.poison.contains(offset) || l.untried.contains(offset);
 }
 
 void machine::fall_asleep(lane& l, time_ms now) {
@@ -78,7 +96,7 @@ void machine::on_replay(tenant_id tenant, std::uint64_t incarnation, std::vector
   l->replay_reading = false;
   l->replay_from = next;
   for (auto& it : items)
-    if (!l->poison.contains(it.offset))
+    if (!is_set_aside(*l, it.offset))
       l->replay_items.push_back(std::move(it));
   pump(*l, now, out);
 }
@@ -118,14 +136,18 @@ bool machine::set_aside(lane& l) {
     const auto at = l.pending.front();
     const auto& it = batch_of(at.seq).items[at.index];
     const auto known = l.poison.find(it.offset);
+    // Somebody published a version: that may have mended it.
+    if (it.control)
+      l.quarantined = false;
     if (known == l.poison.end() && !l.quarantined)
       return false;
+    if (known == l.poison.end())
+      l.untried.insert(it.offset);
     processed p;
     p.outcome = outcome::failed;
     p.body = *it.value;
     p.failure = known != l.poison.end() ? failure{"scoring", "poison", known->second, ""}
-                                        : failure{"scoring", "quarantined",
-                                                  "the tenant sent too much poison; replay when it is mended", ""};
+                                        : failure{"scoring", "quarantined", l.quarantine_reason, ""};
     l.last = std::max(l.last, it.offset);
     answer(at, std::move(p));
     l.pending.pop_front();
@@ -242,10 +264,9 @@ void machine::suspect(lane& l, time_ms now, const std::string& why, std::vector<
   l.poison_times.push_back(now);
   while (now.value - l.poison_times.front().value > minute_ms)
     l.poison_times.pop_front();
-  if (l.poison_times.size() > config_.poison_per_minute_max && !l.quarantined) {
-    l.quarantined = true;
-    out.emplace_back(alarm_action{"tenant_quarantined", l.tenant, "too much poison within a minute"});
-  }
+  if (l.poison_times.size() > config_.poison_per_minute_max)
+    quarantine(l, "too many of its events made the pipeline fail within a minute; publish what mends it, then replay",
+               out);
 }
 
 bool machine::is_far_behind(const lane& l) const {
@@ -265,11 +286,17 @@ void machine::on_child_lost(tenant_id tenant, std::uint64_t incarnation, time_ms
 }
 
 void machine::on_flushed(lane& l, std::vector<chunk_image> images, time_ms now, std::vector<action>& out) {
-  open_batch b;
-  b.seq = next_seq_++;
-  b.from = b.to = next_read_;
-  b.images.push_back({l.tenant, l.last, std::move(images)});
-  batches_.push_back(std::move(b));
+  if (!l.pending.empty()) {
+    // Records came meanwhile. A batch of their own would be committed after theirs, and put these images over newer
+    // ones.
+    batch_of(l.pending.front().seq).images.push_back({l.tenant, l.last, std::move(images)});
+  } else {
+    open_batch b;
+    b.seq = next_seq_++;
+    b.from = b.to = next_read_;
+    b.images.push_back({l.tenant, l.last, std::move(images)});
+    batches_.push_back(std::move(b));
+  }
   l.events_since_image = 0;
   l.imaged_at = now;
   pump(l, now, out);
@@ -284,6 +311,7 @@ void machine::release_imaged(const slot::batch& done, std::vector<action>& out) 
     auto& l = it->second;
     l.image_as_of = std::max(l.image_as_of, images.as_of);
     std::erase_if(l.poison, [&](const auto& p) { return p.first <= l.image_as_of; });
+    l.untried.erase(l.untried.begin(), l.untried.upper_bound(l.image_as_of));
     if (!l.flushing)
       continue;
     l.flushing = false;

@@ -118,9 +118,14 @@ public:
   void on_wake(time_ms now, std::vector<action>& out);
   void on_records(std::vector<item> items, bool full, time_ms now, std::vector<action>& out);
   void on_read_failed(const error& why, time_ms now, std::vector<action>& out);
-  /// `as_of`: the state holds everything up to and including this offset; -1 for none.
-  void on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset as_of, time_ms now, std::vector<action>& out);
-  void on_load_failed(tenant_id tenant, std::uint64_t incarnation, time_ms now, std::vector<action>& out);
+  /// `as_of`: the state holds everything up to and including this offset; -1 for none. `set_aside`: stored as poison
+  /// or quarantined above it, hence never folded.
+  void on_loaded(tenant_id tenant, std::uint64_t incarnation, log_offset as_of,
+                 const std::vector<log_offset>& set_aside, time_ms now, std::vector<action>& out);
+  /// Tried again with growing delay. What trying cannot mend (`corrupt`, `unsupported`, `not_found`) quarantines the
+  /// tenant meanwhile.
+  void on_load_failed(tenant_id tenant, std::uint64_t incarnation, const error& why, time_ms now,
+                      std::vector<action>& out);
   /// The tenant's records of [from, next); `next` is where the read stopped.
   void on_replay(tenant_id tenant, std::uint64_t incarnation, std::vector<item> items, log_offset next, time_ms now,
                  std::vector<action>& out);
@@ -132,7 +137,7 @@ public:
   void on_committed(std::uint64_t seq, time_ms now, std::vector<action>& out);
   /// A retryable error is tried again with growing delay; any other stops the slot.
   void on_commit_failed(std::uint64_t seq, const error& why, time_ms now, std::vector<action>& out);
-  /// The tenant is a tombstone: its records are counted and dropped at the split.
+  /// The tenant is a tombstone: records that are split from now on are counted and dropped.
   void on_tenant_deleted(tenant_id tenant);
   /// Call about every read_interval_ms while anything is under way, every second otherwise.
   void tick(time_ms now, std::vector<action>& out);
@@ -203,9 +208,13 @@ private:
     /// Offsets that were in a part under which the child threw: sent one by one until they are through.
     std::optional<std::pair<log_offset, log_offset>> suspects;
     std::map<log_offset, int> strikes;
+    /// Set aside above image_as_of, with the reason: a replay leaves them out.
     std::map<log_offset, std::string> poison;
+    std::set<log_offset> untried;
     std::deque<time_ms> poison_times;
+    /// Until a control record comes: somebody acted.
     bool quarantined = false;
+    std::string quarantine_reason;
 
     time_ms active_at;
     time_ms retry_at;
@@ -231,6 +240,8 @@ private:
   void release_imaged(const slot::batch& done, std::vector<action>& out);
   void passivate(time_ms now, std::vector<action>& out);
   bool is_suspect(const lane& l, log_offset offset) const;
+  bool is_set_aside(const lane& l, log_offset offset) const;
+  void quarantine(lane& l, const std::string& why, std::vector<action>& out);
 
   machine_config config_;
   log_offset position_;

@@ -74,18 +74,21 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
   out.control_id = control->id;
   out.control_kind = control->kind;
   out.control_hash = control->hash;
-  if (control->kind == "model") {
-    settings.model = control->hash;
+  auto& version = control->kind == "model" ? settings.model_version : settings.mapping_version;
+  out.control_superseded = control->version < version;
+  if (out.control_superseded)
     return;
-  }
-  settings.mapping = control->hash;
+  version = control->version;
+  (control->kind == "model" ? settings.model : settings.mapping) = control->hash;
+  if (control->kind == "model")
+    return;
   for (const auto& a : artifacts)
     if (a.kind == control->kind && a.hash == control->hash)
       mapping = compile(a);
 }
 
 void enrichment_stage::impl::read(processed& out, const item& it, const std::vector<artifact>& artifacts) {
-  const auto raw = decode(*it.value);
+  auto raw = decode(*it.value);
   if (!raw) {
     fail(out, nullptr, {"decode", std::string(to_string(raw.err().code)), raw.err().detail, ""}, *it.value);
     return;
@@ -106,7 +109,7 @@ void enrichment_stage::impl::read(processed& out, const item& it, const std::vec
   out.event = std::move(*e);
   const tenant_enrichment own{mapping, fallback.value_or(currency{})};
   shared->enrichers.enrich(out.event, *raw, own);
-  out.body = raw->body;
+  out.body = std::move(raw->body);
   if (settings.currency.empty() && !out.event.test && out.event.amount && !out.event.amount->unit.empty())
     settings.currency = out.event.amount->unit.str();
 }
@@ -186,7 +189,7 @@ part_result scoring_stage::work(enriched_part p) {
     impl_->last = it.offset;
     if (it.outcome == outcome::stored)
       impl_->score(it, p.replay);
-    else if (it.outcome == outcome::control && it.control_kind == "model")
+    else if (it.outcome == outcome::control && it.control_kind == "model" && !it.control_superseded)
       impl_->use_model(it.control_hash, p.artifacts);
   }
   if (p.take_images) {

@@ -74,6 +74,8 @@ struct processed {
   uuid control_id;
   std::string control_kind;
   std::string control_hash;
+  /// A newer version of the kind is in force already.
+  bool control_superseded = false;
 };
 
 /// A chunk of a tenant's state after everything up to and including `as_of`.

@@ -1,8 +1,11 @@
 // Writing JSON by hand where a tree would cost more than the text: escaping and nothing else.
 #pragma once
 
+#include <fmt/format.h>
 #include <string>
 #include <string_view>
+
+#include "base/time.hpp"
 
 namespace pulse {
 
@@ -37,5 +40,46 @@ inline void append_json_name(std::string& out, std::string_view name) {
   append_json(out, name);
   out.push_back(':');
 }
+
+/// An object that is written field by field.
+class json_object {
+public:
+  json_object& text(std::string_view name, std::string_view value) {
+    append_json_name(out_, name);
+    append_json(out_, value);
+    return *this;
+  }
+
+  json_object& text_or_null(std::string_view name, std::string_view value) {
+    return value.empty() ? raw(name, "null") : text(name, value);
+  }
+
+  json_object& time(std::string_view name, time_ms t) {
+    return text(name, format_time(t));
+  }
+
+  /// `json` is a JSON text.
+  json_object& raw(std::string_view name, std::string_view json) {
+    append_json_name(out_, name);
+    out_ += json;
+    return *this;
+  }
+
+  json_object& flag(std::string_view name, bool v) {
+    return raw(name, v ? "true" : "false");
+  }
+
+  template <class Number>
+  json_object& number(std::string_view name, Number v) {
+    return raw(name, fmt::format("{}", v));
+  }
+
+  std::string done() && {
+    return std::move(out_) + "}";
+  }
+
+private:
+  std::string out_ = "{";
+};
 
 } // namespace pulse

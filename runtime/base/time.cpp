@@ -143,6 +143,12 @@ uuid random_source::next_uuid() {
   return id;
 }
 
+double thread_cpu_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+
 clock& system_clock() {
   static real_clock instance;
   return instance;

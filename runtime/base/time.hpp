@@ -57,6 +57,9 @@ public:
   uuid next_uuid();
 };
 
+/// CPU seconds that the calling thread has used.
+double thread_cpu_seconds();
+
 /// The system's clock and the system's randomness (OpenSSL); safe from any thread.
 clock& system_clock();
 random_source& system_random();

@@ -20,13 +20,13 @@
 #include "models/risk/sample.hpp"
 #include "models/slot/shared_data.hpp"
 #include "node/files.hpp"
+#include "node/open_log.hpp"
 #include "node/routes.hpp"
 #include "postgres/alert_store.hpp"
 #include "postgres/control_store.hpp"
 #include "postgres/key_directory.hpp"
 #include "postgres/migrator.hpp"
 #include "postgres/slot_sink.hpp"
-#include "rocks/rocks_event_log.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -101,7 +101,8 @@ struct node::parts {
   std::string name;
   directory_lock lock;
   pulse::metrics metrics;
-  std::unique_ptr<rocks_event_log> log;
+  std::unique_ptr<event_log> log;
+  std::function<void(pulse::metrics&)> show_log;
   std::unique_ptr<delivery::webhook_sender> sender;
   std::unique_ptr<caf::actor_system_config> actor_config;
   std::unique_ptr<caf::actor_system> system;
@@ -163,14 +164,11 @@ result<void> node::parts::open_stores() {
                                        [](const auto& file) { log::info("migrated", component, file); });
   if (!fresh)
     return fresh.err();
-  rocks_log_settings l;
-  l.path = conf.data_dir + "/log";
-  l.slots = static_cast<int>(conf.log_slots);
-  l.free_bytes_min = static_cast<std::uint64_t>(conf.log_disk_free_min_mib) << 20;
-  auto opened = rocks_event_log::open(l, system_clock().now());
+  auto opened = open_log(conf, system_clock().now());
   if (!opened)
     return opened.err();
-  log = std::move(*opened);
+  log = std::move(opened->log);
+  show_log = std::move(opened->show);
   return {};
 }
 
@@ -180,7 +178,7 @@ result<void> node::parts::start_actors() {
     return shared.err();
   actor_context c{
       *log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}, nullptr,
-      {},   {}};
+      {},   {},      false};
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(
         postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
@@ -203,6 +201,8 @@ result<void> node::parts::start_actors() {
   c.public_url = conf.public_url;
   if (c.public_url.empty() && conf.http_port != 0)
     c.public_url = fmt::format("http://{}:{}", conf.http_host, conf.http_port);
+  // Nothing but this program can read the embedded log.
+  c.taps = conf.log_taps == "on" || (conf.log_taps == "auto" && conf.event_log != "embedded");
   c.horizon_ms = conf.horizon_days * day_ms;
   c.tenant_idle_ms = conf.tenant_idle_ms;
   c.store_workers = 2;
@@ -230,11 +230,19 @@ result<void> node::parts::start_listeners() {
   auto metrics_token = read_or_make_token(conf.data_dir + "/metrics-token", system_random());
   if (!admin_token || !metrics_token)
     return admin_token ? metrics_token.err() : admin_token.err();
-  route_parts r{conf, name, *workers, *system, agent, metrics, gate, [this]() -> result<void> {
+  route_parts r{conf,
+                name,
+                *workers,
+                *system,
+                agent,
+                metrics,
+                gate,
+                [this]() -> result<void> {
                   if (draining)
                     return error{ec::unavailable, "the node is draining", ""};
                   return log->healthy();
-                }};
+                },
+                show_log};
   const auto observe = [this](const http::request_info& i) {
     metrics.request(i.route, i.method, i.status, i.seconds, i.bytes_in);
     if (i.status >= 500)
@@ -268,7 +276,7 @@ result<void> node::parts::start_listeners() {
   return {};
 }
 
-/// Once an hour: the partitions of the weeks to come, and what is over its age.
+/// Once an hour: the partitions of the weeks to come, those before the horizon, and what is over its age.
 void node::parts::maintain() {
   std::unique_lock hold(maintenance_mutex);
   while (!maintenance_wake.wait_for(hold, maintenance_interval, [this] { return ending.load(); })) {
@@ -276,6 +284,8 @@ void node::parts::maintain() {
       metrics.alarm("partitions_not_made");
       log::error("partitions_not_made", component, ok.err().detail);
     }
+    if (auto ok = postgres::drop_partitions(conf.postgres_url, static_cast<int>(conf.horizon_days)); !ok)
+      log::warning("partitions_not_dropped", component, ok.err().detail);
     if (auto gone = postgres::delete_aged(conf.postgres_url, aged_rows_max); !gone)
       log::warning("aged_not_deleted", component, gone.err().detail);
   }
@@ -348,11 +358,12 @@ void node::drain() {
   const auto left = std::max<std::int64_t>(500, limit - (system_clock().monotonic_ms() - started));
   caf::scoped_actor self(*parts_->system);
   self->request(parts_->agent, std::chrono::milliseconds(left), drain_atom_v)
-      .receive([] { log::info("drained", component, "everything that was acknowledged is stored"); },
-               [](const caf::error& e) {
-                 log::warning("drain_cut_off", component,
-                              "not everything was stored in time; it is in the log: " + caf::to_string(e));
-               });
+      .receive(
+          [] { log::info("drained", component, "what was read is stored and imaged; what came later is in the log"); },
+          [](const caf::error& e) {
+            log::warning("drain_cut_off", component,
+                         "not everything was stored in time; it is in the log: " + caf::to_string(e));
+          });
 }
 
 } // namespace pulse

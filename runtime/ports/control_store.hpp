@@ -27,7 +27,8 @@ struct tenant_settings {
 
 struct due_work {
   tenant_id tenant;
-  /// `alert`: alerting has something to look at; `control`: a control record is not known to be in the log.
+  /// `alert`: alerting has something to look at; `control`: a control record is not known to be in the log;
+  /// `train`: the tenant's model is to be fitted; `forget`: the tenant was deleted, and its slot is to know.
   std::string kind;
 };
 
@@ -50,6 +51,9 @@ public:
   /// Control records that have not taken effect yet; they are sent again, which does no harm.
   virtual result<std::vector<slot::control>> pending_controls(tenant_id tenant) = 0;
 
+  /// Training is due again in so many seconds: the claim of one that begins, and the time of the next.
+  virtual result<void> schedule_training(tenant_id tenant, std::int64_t in_seconds) = 0;
+
   /// Features of the tenant's latest `rows_max` counted events that were scored with `columns` of them.
   virtual result<feature_history> history(tenant_id tenant, std::size_t columns, std::int64_t rows_max) = 0;
 
@@ -58,6 +62,9 @@ public:
 
   /// The bytes of a version. `not_found`.
   virtual result<std::string> version_bytes(tenant_id tenant, const std::string& kind, const std::string& hash) = 0;
+
+  /// The tenant's slot knows that it was deleted.
+  virtual result<void> forgotten(tenant_id tenant) = 0;
 
   /// When the tenant's work of a kind is due again; nothing pending: the row goes.
   virtual result<void> reschedule_controls(tenant_id tenant) = 0;

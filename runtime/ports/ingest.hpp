@@ -7,11 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/ids.hpp"
 #include "models/event/request_parser.hpp"
+#include "models/quota/token_bucket.hpp"
 
 namespace pulse {
 
@@ -27,11 +29,8 @@ struct ingest_reply {
   bool single = false;
   std::optional<error> failed;
   std::int64_t retry_after_ms = 0;
-  /// The tenant's bucket after this request; rate 0: no limit.
-  std::int64_t limit = 0;
-  std::int64_t burst = 0;
-  std::int64_t remaining = 0;
-  std::int64_t full_after_ms = 0;
+  /// The tenant's bucket and what it said to this request; nothing where it was not asked.
+  std::optional<std::pair<bucket_limits, take_result>> rate;
 };
 
 /// A request on its way to the tenant's ingestion child. Dropped without an answer, its `done` says so itself.

@@ -22,6 +22,13 @@ struct slot_start {
   std::vector<tenant_id> deleted;
 };
 
+/// The lease under which a slot is held.
+struct slot_claim {
+  pulse::epoch epoch;
+  /// The run of a node that the lease was taken from, unless it is known to have stopped; else empty.
+  std::string taken_from;
+};
+
 struct commit_outcome {
   std::int64_t stored = 0;
   std::int64_t duplicates = 0;
@@ -43,15 +50,20 @@ struct tenant_start {
   /// The state holds everything up to and including this offset; -1 for none.
   log_offset as_of{-1};
   std::vector<slot::chunk_image> images;
+  /// Offsets above `as_of` that were stored as poison or quarantined: they never moved the state.
+  std::vector<log_offset> set_aside;
 };
 
 class slot_store {
 public:
   virtual ~slot_store() = default;
 
-  /// Ends what the previous owner still has open, raises the epoch, and reads where to go on. The caller must own the
-  /// slot: by the data directory's lock, or by lease.
+  /// Raises the epoch and reads where to go on. The caller must own the slot by the data directory's lock.
   virtual result<slot_start> take_over(slot_id slot) = 0;
+
+  /// The same by lease: ends the backends of the run it was taken from, and moves the slot to the lease's epoch.
+  /// `fenced`: somebody has a higher one.
+  virtual result<slot_start> take_over(slot_id slot, const slot_claim& claim) = 0;
 
   /// Stores a whole batch in one transaction: events, rollups, failed events, alert candidates, ledger, images, and
   /// the position, fenced by the epoch. A batch that is stored already (its answer was lost) gives an empty outcome.
@@ -59,7 +71,7 @@ public:
   /// leave nothing behind.
   virtual result<commit_outcome> commit(const slot::batch& batch) = 0;
 
-  /// Images and settings in one snapshot. `not_found` for a tenant that does not exist.
+  /// Images, settings and what was set aside, in one snapshot. `not_found` for a tenant that does not exist.
   virtual result<tenant_start> load(tenant_id tenant) = 0;
 
   /// An immutable version named by a control record or by an image.

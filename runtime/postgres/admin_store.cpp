@@ -119,6 +119,9 @@ result<void> pg_admin_store::delete_tenant(tenant_id tenant, const std::string& 
     if (rows.affected_rows() == 0)
       throw refused({ec::not_found, fmt::format("there is no tenant {}", tenant.value), ""});
     note_audit(tx, tenant, actor, "delete tenant");
+    // Nothing of it is to be done any more, but that its slot is told.
+    tx.exec("DELETE FROM due WHERE tenant_id = $1", pqxx::params{tenant.value});
+    tx.exec("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'forget', now())", pqxx::params{tenant.value});
   });
 }
 

@@ -56,7 +56,8 @@ std::string conninfo(const std::string& url, role as, const std::string& applica
 
 bool sql_error::is_data() const {
   const bool no_partition = state == "23514" && !has_constraint;
-  return (state.starts_with("22") || state.starts_with("23")) && !no_partition;
+  // 54: a value over a limit of the program, such as that of an index row.
+  return (state.starts_with("22") || state.starts_with("23") || state.starts_with("54")) && !no_partition;
 }
 
 error sql_error::to_error(std::string_view where) const {

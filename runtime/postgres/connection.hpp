@@ -29,7 +29,7 @@ struct sql_error {
   std::string message;
   bool has_constraint = false;
 
-  /// Class 22 or 23 on the data itself: the row is at fault, not the store. A missing partition is not.
+  /// Class 22, 23 or 54 on the data itself: the row is at fault, not the store. A missing partition is not.
   bool is_data() const;
 
   /// The error as the rest of the program sees it.

@@ -44,15 +44,18 @@ result<std::vector<due_work>> pg_control_store::due(std::int64_t max) {
 result<slot::control> pg_control_store::publish(tenant_id tenant, const std::string& kind, const std::string& hash,
                                                 const std::string& bytes, const std::string& card_json,
                                                 const std::string& actor) {
-  const slot::control control{system_random().next_uuid(), kind, hash};
+  slot::control control{system_random().next_uuid(), kind, hash, 0};
   auto done = writer_.run_for(tenant, "publishing a version", [&](pqxx::work& tx) {
     const auto id = tenant.value;
     tx.exec(
         "INSERT INTO artifact (tenant_id, kind, hash, bytes, card) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         pqxx::params{id, kind, hash, pqxx::binary_cast(bytes), card_json});
-    tx.exec("INSERT INTO artifact_version (tenant_id, kind, version, hash, created_by) SELECT $1, $2, "
-            "coalesce(max(version), 0) + 1, $3, $4 FROM artifact_version WHERE tenant_id = $1 AND kind = $2",
-            pqxx::params{id, kind, hash, actor});
+    const auto numbered =
+        tx.exec("INSERT INTO artifact_version (tenant_id, kind, version, hash, created_by) SELECT $1, $2, "
+                "coalesce(max(version), 0) + 1, $3, $4 FROM artifact_version WHERE tenant_id = $1 AND kind = $2 "
+                "RETURNING version",
+                pqxx::params{id, kind, hash, actor});
+    control.version = numbered[0][0].as<std::int64_t>();
     // What has not taken effect yet is superseded: sent again, it would land behind this one.
     tx.exec("DELETE FROM control_pending WHERE tenant_id = $1 AND body::jsonb ->> 'kind' = $2", pqxx::params{id, kind});
     tx.exec("INSERT INTO control_pending (tenant_id, control_id, body) VALUES ($1, $2, $3)",
@@ -78,6 +81,20 @@ result<std::vector<slot::control>> pg_control_store::pending_controls(tenant_id 
       if (auto control = slot::decode_control(row[0].as<std::string>()))
         out.push_back(*control);
     return out;
+  });
+}
+
+result<void> pg_control_store::schedule_training(tenant_id tenant, std::int64_t in_seconds) {
+  return writer_.run_for(tenant, "scheduling a training", [&](pqxx::work& tx) {
+    tx.exec("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'train', now() + make_interval(secs => $2)) "
+            "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = excluded.at",
+            pqxx::params{tenant.value, in_seconds});
+  });
+}
+
+result<void> pg_control_store::forgotten(tenant_id tenant) {
+  return writer_.run_for(tenant, "noting that a tenant was forgotten", [&](pqxx::work& tx) {
+    tx.exec("DELETE FROM due WHERE tenant_id = $1 AND kind = 'forget'", pqxx::params{tenant.value});
   });
 }
 

@@ -16,6 +16,8 @@ public:
                                 const std::string& bytes, const std::string& card_json,
                                 const std::string& actor) override;
   result<std::vector<slot::control>> pending_controls(tenant_id tenant) override;
+  result<void> schedule_training(tenant_id tenant, std::int64_t in_seconds) override;
+  result<void> forgotten(tenant_id tenant) override;
   result<feature_history> history(tenant_id tenant, std::size_t columns, std::int64_t rows_max) override;
   result<std::vector<listed_model>> versions(tenant_id tenant, const std::string& kind) override;
   result<std::string> version_bytes(tenant_id tenant, const std::string& kind, const std::string& hash) override;

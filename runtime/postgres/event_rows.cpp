@@ -1,9 +1,7 @@
 #include "postgres/event_rows.hpp"
 
-#include <fmt/format.h>
-
 #include "base/encoding.hpp"
-#include "base/json_text.hpp"
+#include "models/event/event_json.hpp"
 
 namespace pulse::postgres {
 
@@ -18,87 +16,6 @@ namespace {
 
 constexpr int event_column_count = 41;
 constexpr int rollup_column_count = 13;
-
-void append_number(std::string& out, double v) {
-  fmt::format_to(std::back_inserter(out), "{}", v);
-}
-
-std::string products_json(const std::vector<order_line>& lines) {
-  std::string out = "[";
-  for (const auto& line : lines) {
-    if (out.size() > 1)
-      out.push_back(',');
-    out.push_back('{');
-    const auto field = [&out](std::string_view name, std::string_view text) {
-      if (text.empty())
-        return;
-      append_json_name(out, name);
-      append_json(out, text);
-    };
-    field("product_id", line.product_id);
-    field("name", line.name);
-    field("category", line.category);
-    append_json_name(out, "price");
-    append_json(out, line.price.str());
-    append_json_name(out, "quantity");
-    append_json(out, line.quantity.str());
-    out.push_back('}');
-  }
-  return out + "]";
-}
-
-std::string parts_json(const std::vector<risk_part>& parts) {
-  std::string out = "[";
-  for (const auto& part : parts) {
-    if (out.size() > 1)
-      out.push_back(',');
-    out.push_back('{');
-    append_json_name(out, "source");
-    append_json(out, part.source);
-    append_json_name(out, "name");
-    append_json(out, part.name);
-    append_json_name(out, "points");
-    append_number(out, part.points);
-    append_json_name(out, "detail");
-    append_json(out, part.detail);
-    if (part.value) {
-      append_json_name(out, "value");
-      append_number(out, *part.value);
-    }
-    if (part.typical) {
-      append_json_name(out, "typical");
-      append_number(out, *part.typical);
-    }
-    out.push_back('}');
-  }
-  return out + "]";
-}
-
-std::string origins_json(const std::vector<provenance>& origins) {
-  std::string out = "{";
-  for (const auto& o : origins) {
-    append_json_name(out, o.field);
-    append_json(out, o.rule);
-  }
-  return out + "}";
-}
-
-std::string notes_json(const std::vector<note>& notes) {
-  std::string out = "[";
-  for (const auto& n : notes) {
-    if (out.size() > 1)
-      out.push_back(',');
-    out.push_back('{');
-    append_json_name(out, "code");
-    append_json(out, n.code);
-    append_json_name(out, "pointer");
-    append_json(out, n.pointer);
-    append_json_name(out, "detail");
-    append_json(out, n.detail);
-    out.push_back('}');
-  }
-  return out + "]";
-}
 
 void write_risk(copy_rows& out, const slot::processed& p) {
   const auto& risk = p.event.risk;

@@ -75,14 +75,32 @@ result<int> migrate(const std::string& url, int horizon_days, const std::functio
   return fresh;
 }
 
-result<void> make_partitions(const std::string& url, int horizon_days) {
+namespace {
+
+/// Under the maintenance job's limits: nobody waits long behind its locks, it is tried again in an hour.
+result<void> maintain(const std::string& url, const std::string& call, std::string_view what) {
   connection c(conninfo(url, role::owner, "pulse-maintenance"));
   if (auto ok = c.ensure(); !ok)
     return ok.err();
-  return execute(c,
-                 fmt::format("CALL pulse_make_partitions(now() - interval '{} days', now() + interval '28 days')",
-                             horizon_days + 7),
-                 "making partitions");
+  if (auto ok = execute(c, "SET lock_timeout = '2s'", what); !ok)
+    return ok.err();
+  return execute(c, call, what);
+}
+
+/// Events up to a day before the horizon keep their partition: clocks differ.
+std::string edge(int horizon_days) {
+  return fmt::format("now() - interval '{} days'", horizon_days + 1);
+}
+
+} // namespace
+
+result<void> make_partitions(const std::string& url, int horizon_days) {
+  return maintain(url, fmt::format("CALL pulse_make_partitions({}, now() + interval '28 days')", edge(horizon_days)),
+                  "making partitions");
+}
+
+result<void> drop_partitions(const std::string& url, int horizon_days) {
+  return maintain(url, fmt::format("CALL pulse_drop_partitions({})", edge(horizon_days)), "dropping partitions");
 }
 
 result<std::int64_t> delete_aged(const std::string& url, std::int64_t rows_max) {

@@ -70,6 +70,14 @@ result<tenant_start> slot_sink::load(tenant_id tenant) {
   for (int i = 0; i < images.rows(); ++i)
     start.images.push_back({static_cast<std::int32_t>(images.number(i, 0)), log_offset{images.number(i, 1)},
                             from_bytea(images.text(i, 2))});
+  const auto aside =
+      ask("SELECT raw_offset FROM failed_event WHERE tenant_id = $1 AND generation = $2 AND raw_offset > $3 "
+          "AND code IN ('poison', 'quarantined') AND stage <> 'store'",
+          {id, generation, std::to_string(start.as_of.value)});
+  if (problem)
+    return fail(*problem, "loading a tenant");
+  for (int i = 0; i < aside.rows(); ++i)
+    start.set_aside.push_back(log_offset{aside.number(i, 0)});
   (void)db_.run_script("ROLLBACK");
   return start;
 }

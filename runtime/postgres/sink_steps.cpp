@@ -4,6 +4,7 @@
 
 #include "base/encoding.hpp"
 #include "models/alert/candidate.hpp"
+#include "models/risk/pooled.hpp"
 #include "postgres/event_rows.hpp"
 #include "postgres/sink_work.hpp"
 
@@ -11,8 +12,10 @@ namespace pulse::postgres {
 
 namespace {
 
-/// A statement takes 65,535 at most.
-constexpr std::size_t alert_parameters_max = 4500;
+/// Parameters of one statement; it takes 65,535 at most.
+constexpr std::size_t parameters_max = 6500;
+/// SQLSTATE 22003.
+constexpr std::string_view numeric_value_out_of_range = "22003";
 
 std::string bytea(std::string_view bytes) {
   return "\\x" + to_hex({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
@@ -42,10 +45,42 @@ std::optional<sql_error> refusal(connection::outcome done) {
   return std::nullopt;
 }
 
+/// INSERT of many rows at a time: a burst of odd or refused events must not cost a round trip each.
+class row_inserter {
+public:
+  row_inserter(connection& db, std::string insert_into) : db_(db), insert_(std::move(insert_into)) {
+  }
+
+  std::optional<sql_error> row(std::vector<std::optional<std::string>> fields) {
+    values_ += values_.empty() ? "(" : ",(";
+    for (auto& field : fields) {
+      parameters_.push_back(std::move(field));
+      values_ += fmt::format("{}${}", values_.back() == '(' ? "" : ",", parameters_.size());
+    }
+    values_ += ")";
+    return parameters_.size() >= parameters_max ? flush() : std::nullopt;
+  }
+
+  std::optional<sql_error> flush() {
+    if (values_.empty())
+      return std::nullopt;
+    auto problem = refusal(db_.run(insert_ + " VALUES " + values_ + " ON CONFLICT DO NOTHING", parameters_));
+    values_.clear();
+    parameters_.clear();
+    return problem;
+  }
+
+private:
+  connection& db_;
+  std::string insert_;
+  std::string values_;
+  std::vector<std::optional<std::string>> parameters_;
+};
+
 } // namespace
 
 std::optional<sql_error> slot_sink::insert_events(work& w) {
-  const std::span<const slot::processed* const> rows(w.rows);
+  const row_span rows(w.rows);
   if (auto problem = w.careful ? insert_careful(w, rows) : insert_span(w, rows))
     return problem;
   for (const auto* p : w.rows) {
@@ -66,7 +101,21 @@ std::optional<sql_error> slot_sink::insert_events(work& w) {
   return std::nullopt;
 }
 
-std::optional<sql_error> slot_sink::insert_span(work& w, std::span<const slot::processed* const> rows) {
+std::optional<sql_error> slot_sink::insert_span(work& w, row_span rows) {
+  stored_span done;
+  if (auto problem = insert_rows(rows, done))
+    return problem;
+  if (auto problem = insert_rollups(rows, done))
+    return problem;
+  if (auto problem = insert_alerts(rows, done))
+    return problem;
+  w.inserted.merge(done.inserted);
+  w.alerted.merge(done.alerted);
+  w.outcome.alerts += done.alerts;
+  return std::nullopt;
+}
+
+std::optional<sql_error> slot_sink::insert_rows(row_span rows, stored_span& done) {
   if (rows.empty())
     return std::nullopt;
   copy_rows stream;
@@ -96,19 +145,19 @@ std::optional<sql_error> slot_sink::insert_span(work& w, std::span<const slot::p
     return *problem;
   const auto& found = std::get<query_result>(inserted);
   for (int i = 0; i < found.rows(); ++i)
-    w.inserted.insert(found.number(i, 0));
+    done.inserted.insert(found.number(i, 0));
   return std::nullopt;
 }
 
 /// Halves around the rows that SQL refuses; a row that is refused alone is poison.
-std::optional<sql_error> slot_sink::insert_careful(work& w, std::span<const slot::processed* const> rows) {
+std::optional<sql_error> slot_sink::insert_careful(work& w, row_span rows) {
   if (rows.empty())
     return std::nullopt;
   if (auto problem = db_.run_script("SAVEPOINT part"))
     return problem;
   auto problem = insert_span(w, rows);
   if (!problem)
-    return db_.run_script("TRUNCATE event_stage; RELEASE SAVEPOINT part");
+    return db_.run_script("TRUNCATE event_stage, rollup_stage; RELEASE SAVEPOINT part");
   if (!problem->is_data())
     return problem;
   if (auto back = db_.run_script("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part"))
@@ -122,19 +171,21 @@ std::optional<sql_error> slot_sink::insert_careful(work& w, std::span<const slot
   }
   // w.rows loses poison while it is walked: the halves are copies.
   const std::vector<const slot::processed*> whole(rows.begin(), rows.end());
-  const std::span<const slot::processed* const> all(whole);
+  const row_span all(whole);
   if (auto first = insert_careful(w, all.first(all.size() / 2)))
     return first;
   return insert_careful(w, all.subspan(all.size() / 2));
 }
 
-std::optional<sql_error> slot_sink::insert_rollups(work& w) {
+std::optional<sql_error> slot_sink::insert_rollups(row_span rows, const stored_span& done) {
   rollup::batch_sums sums;
-  for (const auto* p : w.rows)
-    if (w.inserted.contains(p->offset.value))
+  for (const auto* p : rows)
+    if (done.inserted.contains(p->offset.value))
       sums.add(p->event);
   if (sums.minutes().empty())
     return std::nullopt;
+  if (sums.overflowed())
+    return sql_error{std::string(numeric_value_out_of_range), "a sum of the rollups does not fit", false};
   copy_rows stream;
   for (const auto& [key, m] : sums.minutes())
     write_rollup(stream, rollup::grain::minute, key, m);
@@ -158,62 +209,45 @@ std::optional<sql_error> slot_sink::insert_rollups(work& w) {
 }
 
 std::optional<sql_error> slot_sink::insert_failed(work& w) {
+  row_inserter rows(db_, "INSERT INTO failed_event (tenant_id, failed_id, received_at, stage, code, detail, pointer, "
+                         "message_id, trace_id, raw_slot, raw_offset, body, generation)");
   for (const auto& f : w.failed) {
     const auto& e = f.what->event;
     const auto received = e.received_at.value != 0 ? e.received_at : clock_.now();
-    auto problem = refusal(db_.run(
-        "INSERT INTO failed_event (tenant_id, failed_id, received_at, stage, code, detail, pointer, message_id, "
-        "trace_id, "
-        "raw_slot, raw_offset, body) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12) ON CONFLICT DO NOTHING",
+    auto problem = rows.row(
         {std::to_string(f.what->tenant.value), failed_id(received, config_.generation, slot_, f.what->offset).str(),
          format_time(received), f.why.stage, f.why.code, f.why.detail, f.why.pointer,
          e.message_id.empty() ? std::nullopt : std::optional(e.message_id), e.trace.value.str(),
          std::to_string(slot_.value), std::to_string(f.what->offset.value),
-         bytea(f.what->body.empty() ? std::string_view(e.properties) : std::string_view(f.what->body))}));
+         bytea(f.what->body.empty() ? std::string_view(e.properties) : std::string_view(f.what->body)),
+         std::to_string(config_.generation.value)});
     if (problem)
       return problem;
   }
-  return std::nullopt;
+  return rows.flush();
 }
 
-std::optional<sql_error> slot_sink::insert_alerts(work& w) {
-  std::set<tenant_id> alerted;
-  std::string values;
-  std::vector<std::optional<std::string>> parameters;
-  // Many at a time: a burst of odd events must not cost a round trip each.
-  const auto flush = [&]() -> std::optional<sql_error> {
-    if (values.empty())
-      return std::nullopt;
-    auto problem = refusal(db_.run("INSERT INTO alert (tenant_id, alert_id, type, event_id, severity, title, summary, "
-                                   "data, trace_id) VALUES " +
-                                       values + " ON CONFLICT DO NOTHING",
-                                   parameters));
-    values.clear();
-    parameters.clear();
-    return problem;
-  };
-  for (const auto* p : w.rows) {
-    if (!w.inserted.contains(p->offset.value))
+std::optional<sql_error> slot_sink::insert_alerts(row_span rows, stored_span& done) {
+  row_inserter out(db_, "INSERT INTO alert (tenant_id, alert_id, type, event_id, severity, title, summary, data, "
+                        "trace_id)");
+  for (const auto* p : rows) {
+    if (!done.inserted.contains(p->offset.value))
       continue;
     const auto c = alert::candidate_of(p->event);
     if (!c)
       continue;
-    values += values.empty() ? "(" : ",(";
-    for (auto& field : {std::to_string(p->tenant.value), c->alert_id.str(), c->type, p->event.id.str(), c->severity,
-                        c->title, c->summary, c->data, p->event.trace.value.str()}) {
-      parameters.emplace_back(field);
-      values += fmt::format("{}${}", values.back() == '(' ? "" : ",", parameters.size());
-    }
-    values += ")";
-    alerted.insert(p->tenant);
-    ++w.outcome.alerts;
-    if (parameters.size() >= alert_parameters_max)
-      if (auto problem = flush())
-        return problem;
+    auto problem = out.row({std::to_string(p->tenant.value), c->alert_id.str(), c->type, p->event.id.str(), c->severity,
+                            c->title, c->summary, c->data, p->event.trace.value.str()});
+    if (problem)
+      return problem;
+    done.alerted.insert(p->tenant);
+    ++done.alerts;
   }
-  if (auto problem = flush())
-    return problem;
-  for (auto tenant : alerted) {
+  return out.flush();
+}
+
+std::optional<sql_error> slot_sink::wake_alerting(work& w) {
+  for (auto tenant : w.alerted) {
     auto problem = refusal(db_.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'alert', now()) "
                                    "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = least(due.at, excluded.at)",
                                    {std::to_string(tenant.value)}));
@@ -259,6 +293,23 @@ std::optional<sql_error> slot_sink::insert_images(work& w) {
   return std::nullopt;
 }
 
+/// `counted`: tenant and its stored events, this batch's included.
+std::optional<sql_error> slot_sink::schedule_trainings(const work& w, const query_result& counted) {
+  for (int i = 0; i < counted.rows(); ++i) {
+    const tenant_id tenant{static_cast<std::int32_t>(counted.number(i, 0))};
+    const auto stored = counted.number(i, 1);
+    const auto t = w.tallies.find(tenant);
+    if (t == w.tallies.end() || !scoring::training_due(stored - t->second.stored, stored))
+      continue;
+    auto problem = refusal(db_.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'train', now()) "
+                                   "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = least(due.at, excluded.at)",
+                                   {std::to_string(tenant.value)}));
+    if (problem)
+      return problem;
+  }
+  return std::nullopt;
+}
+
 std::optional<sql_error> slot_sink::update_ledger(work& w) {
   const auto generation = std::to_string(config_.generation.value);
   const auto& all = w.tallies;
@@ -266,7 +317,7 @@ std::optional<sql_error> slot_sink::update_ledger(work& w) {
     const auto field = [&](std::int64_t tally::*f) {
       return array_of(all, [f](auto, const tally& t) { return t.*f; });
     };
-    auto problem = refusal(db_.run(
+    auto counted = db_.run(
         "INSERT INTO ledger AS l (tenant_id, generation, slot, raw, stored, duplicates, failed, control, dropped, "
         "last_offset) "
         "SELECT t, $1, $2, r, s, d, f, c, x, o FROM unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], "
@@ -275,11 +326,13 @@ std::optional<sql_error> slot_sink::update_ledger(work& w) {
         "excluded.stored, "
         "duplicates = l.duplicates + excluded.duplicates, failed = l.failed + excluded.failed, "
         "control = l.control + excluded.control, dropped = l.dropped + excluded.dropped, "
-        "last_offset = greatest(l.last_offset, excluded.last_offset)",
+        "last_offset = greatest(l.last_offset, excluded.last_offset) RETURNING tenant_id, stored",
         {generation, std::to_string(slot_.value), array_of(all, [](tenant_id t, const tally&) { return t.value; }),
          field(&tally::raw), field(&tally::stored), field(&tally::duplicates), field(&tally::failed),
-         field(&tally::control), field(&tally::dropped), field(&tally::last)}));
-    if (problem)
+         field(&tally::control), field(&tally::dropped), field(&tally::last)});
+    if (auto* problem = std::get_if<sql_error>(&counted))
+      return *problem;
+    if (auto problem = schedule_trainings(w, std::get<query_result>(counted)))
       return problem;
   }
   for (const auto& images : w.batch.images) {

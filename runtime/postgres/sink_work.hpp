@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <unordered_set>
 #include <vector>
 
@@ -25,6 +26,13 @@ struct failed_row {
   slot::failure why;
 };
 
+/// What a span of rows left in the open transaction; becomes the work's own once nothing of the span was refused.
+struct stored_span {
+  std::unordered_set<std::int64_t> inserted;
+  std::set<tenant_id> alerted;
+  std::int64_t alerts = 0;
+};
+
 struct slot_sink::work {
   const slot::batch& batch;
   /// Halve around rows that SQL refuses.
@@ -32,6 +40,7 @@ struct slot_sink::work {
   std::vector<const slot::processed*> rows;
   std::vector<failed_row> failed;
   std::unordered_set<std::int64_t> inserted;
+  std::set<tenant_id> alerted;
   std::map<tenant_id, tally> tallies;
   commit_outcome outcome;
 };

@@ -12,6 +12,8 @@
 
 namespace pulse::postgres {
 
+struct stored_span;
+
 struct sink_config {
   std::string url;
   /// Names this run of this node in application_name, rows and trails.
@@ -26,28 +28,36 @@ public:
   slot_sink(sink_config config, const clock& time);
 
   result<slot_start> take_over(slot_id slot) override;
+  result<slot_start> take_over(slot_id slot, const slot_claim& claim) override;
   result<commit_outcome> commit(const slot::batch& batch) override;
   result<tenant_start> load(tenant_id tenant) override;
   result<slot::artifact> fetch(tenant_id tenant, const std::string& kind, const std::string& hash) override;
 
 private:
   struct work;
+  using row_span = std::span<const slot::processed* const>;
 
   result<void> ready();
+  result<void> end_backends(const std::string& run);
+  result<slot_start> start_at(log_offset position, epoch held);
   result<commit_outcome> attempt(const slot::batch& batch, bool careful, bool& data_error);
   // The transaction's steps, in order.
   std::optional<sql_error> begin(work& w);
   std::optional<sql_error> insert_events(work& w);
-  std::optional<sql_error> insert_rollups(work& w);
   std::optional<sql_error> insert_failed(work& w);
-  std::optional<sql_error> insert_alerts(work& w);
+  std::optional<sql_error> wake_alerting(work& w);
   std::optional<sql_error> apply_controls(work& w);
   std::optional<sql_error> insert_images(work& w);
   std::optional<sql_error> update_ledger(work& w);
+  std::optional<sql_error> schedule_trainings(const work& w, const query_result& counted);
   std::optional<sql_error> learn_currencies(work& w);
   result<bool> move_position(const slot::batch& batch);
-  std::optional<sql_error> insert_span(work& w, std::span<const slot::processed* const> rows);
-  std::optional<sql_error> insert_careful(work& w, std::span<const slot::processed* const> rows);
+  // A span of rows with all that hangs on them.
+  std::optional<sql_error> insert_span(work& w, row_span rows);
+  std::optional<sql_error> insert_careful(work& w, row_span rows);
+  std::optional<sql_error> insert_rows(row_span rows, stored_span& done);
+  std::optional<sql_error> insert_rollups(row_span rows, const stored_span& done);
+  std::optional<sql_error> insert_alerts(row_span rows, stored_span& done);
 
   sink_config config_;
   const clock& clock_;

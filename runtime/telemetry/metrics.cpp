@@ -59,6 +59,8 @@ struct metrics::families {
   Family<Gauge>& lag = make_gauge("pulse_slot_lag_records", "Records of raw that are not stored yet.");
   Family<Gauge>& in_flight = make_gauge("pulse_slot_batches_in_flight", "Batches read and not yet stored.");
   Family<Gauge>& awake = make_gauge("pulse_slot_tenants_awake", "Tenants whose children run.");
+  Family<Counter>& stage_seconds =
+      counter("pulse_stage_cpu_seconds_total", "CPU time that events cost this program, by stage.");
   Family<Counter>& alarms = counter("pulse_alarms_total", "What an operator should look at, by name.");
   Family<Counter>& deliveries = counter("pulse_alert_deliveries_total", "Attempts to tell a receiver, by outcome.");
   Family<Histogram>& delivery_seconds = histogram("pulse_alert_delivery_seconds", "One attempt to tell a receiver.");
@@ -125,6 +127,10 @@ void metrics::slot_state(slot_id slot, log_offset position, log_offset end, std:
   f_->lag.Add(label).Set(number(end.value - position.value));
   f_->in_flight.Add(label).Set(static_cast<double>(in_flight));
   f_->awake.Add(label).Set(static_cast<double>(awake));
+}
+
+void metrics::stage_cpu(const char* stage, double seconds) {
+  f_->stage_seconds.Add({{"stage", stage}}).Increment(seconds);
 }
 
 void metrics::alarm(const std::string& name) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/ids.hpp"
+#include "base/time.hpp"
 
 namespace pulse {
 
@@ -27,6 +28,8 @@ public:
   /// From receipt to stored, of the oldest event in a batch.
   void stored_after(double seconds);
   void slot_state(slot_id slot, log_offset position, log_offset end, std::size_t in_flight, std::size_t awake);
+  /// `stage`: ingestion, reading, enrichment, scoring, storing.
+  void stage_cpu(const char* stage, double seconds);
   void alarm(const std::string& name);
   /// `outcome`: delivered, retry, failed.
   void delivery(const std::string& outcome, double seconds);
@@ -40,6 +43,25 @@ public:
 private:
   struct families;
   std::unique_ptr<families> f_;
+};
+
+/// Counts the calling thread's CPU time to a stage, from here to the end of the scope.
+class stage_timer {
+public:
+  stage_timer(metrics& m, const char* stage) : metrics_(m), stage_(stage), started_(thread_cpu_seconds()) {
+  }
+
+  ~stage_timer() {
+    metrics_.stage_cpu(stage_, thread_cpu_seconds() - started_);
+  }
+
+  stage_timer(const stage_timer&) = delete;
+  stage_timer& operator=(const stage_timer&) = delete;
+
+private:
+  metrics& metrics_;
+  const char* stage_;
+  double started_;
 };
 
 } // namespace pulse

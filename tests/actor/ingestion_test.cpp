@@ -1,58 +1,18 @@
 // The ingestion actor over the fake log, on CAF's test coordinator: no thread, no socket, no sleep.
 #include <catch2/catch_test_macros.hpp>
 
-#include <caf/scheduler/test_coordinator.hpp>
-
 #include "actors/ingestion/ingestion.hpp"
 #include "models/event/raw_codec.hpp"
-#include "tests/support/fake_event_log.hpp"
+#include "tests/actor/actor_fixture.hpp"
 
 using namespace pulse;
 
 namespace {
 
-class fixed_clock final : public clock {
-public:
-  time_ms now() const override {
-    return {1'790'000'000'000};
-  }
-
-  std::int64_t monotonic_ms() const override {
-    return 1000;
-  }
-};
-
-struct fixture {
-  fixture() {
-    static const bool once = [] {
-      caf::core::init_global_meta_objects();
-      caf::init_global_meta_objects<caf::id_block::pulse>();
-      caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-      return true;
-    }();
-    (void)once;
-    config.set("caf.scheduler.policy", "testing");
-    system.emplace(config);
-    auto* c = new actor_context{log,     numbers, time, system_random(), nullptr, {}, {}, {}, {}, 730 * day_ms,
-                                300'000, 1,       {},   nullptr,         {},      {}};
-    context.reset(c);
-  }
-
-  ~fixture() {
-    if (actor)
-      caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
-    actor = nullptr;
-    run();
-  }
-
-  void run() {
-    static_cast<caf::scheduler::test_coordinator&>(system->scheduler()).run();
-  }
-
+struct fixture : test::actor_fixture {
   void spawn(std::int64_t rate, std::int64_t burst) {
-    actor = system->spawn<ingestion>(
-        context, tenant_settings{tenant_id{7}, "shop", slot_id{2}, rate, burst, "EUR", "UTC", false});
-    run();
+    actor = own(system->spawn<ingestion>(
+        context, tenant_settings{tenant_id{7}, "shop", slot_id{2}, rate, burst, "EUR", "UTC", false}));
   }
 
   /// The replies so far to this request.
@@ -69,12 +29,6 @@ struct fixture {
     return replies;
   }
 
-  caf::actor_system_config config;
-  testing::fake_event_log log;
-  metrics numbers;
-  fixed_clock time;
-  context_ptr context;
-  std::optional<caf::actor_system> system;
   ingestion_actor actor;
 };
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import threading
@@ -55,6 +56,99 @@ def test_without_postgres_acknowledging_goes_on_and_all_of_it_arrives_later(own_
     assert shop.send(event("after")).status_code == 200
     node.settle()
     shop.assert_accounts_close()
+
+
+@pytest.mark.feature("11.3", "2.8")
+def test_a_tenant_that_sleeps_wakes_while_postgres_is_away(own_node):
+    node = own_node(by_script=False, PULSE_TENANT_IDLE_MS="500")
+    node.start()
+    shop = node.tenant()
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    poll("asleep", 30, lambda: all(s["tenants_awake"] == 0 for s in node.slots()))
+    # Its supervisor, too: it goes after the children, when nothing came for as long again.
+    time.sleep(3)
+    node.close_db()
+    node.postgres("down")
+    answer = shop.send(event("awoken"))
+    assert answer.status_code == 200, answer.text
+    node.postgres("up")
+    node.settle(60)
+    assert messages(shop) == ["awoken", "before"]
+
+
+@pytest.mark.feature("1.6", "2.8")
+def test_with_too_little_room_events_are_refused_before_the_log_is_hurt(own_node):
+    node = own_node(by_script=False)
+    node.start()
+    shop = node.tenant()
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    assert node.terminate() == 0
+    # More than any disk has free.
+    node.env["PULSE_LOG_DISK_FREE_MIN_MIB"] = str(1 << 20)
+    node.start()
+    refused = shop.send(event("refused"))
+    assert refused.status_code == 503 and "Retry-After" in refused.headers, refused.text
+    assert refused.json()["code"] == "no_space" and "MiB" in refused.json()["detail"], refused.text
+    assert node.request("GET", "/readyz").status_code == 503
+    assert node.request("GET", "/healthz").status_code == 200
+    assert shop.get("/v1/events").json()["data"][0]["message_id"] == "before"
+    assert node.terminate() == 0
+    del node.env["PULSE_LOG_DISK_FREE_MIN_MIB"]
+    node.start()
+    assert shop.send(event("after")).status_code == 200
+    node.settle()
+    assert messages(shop) == ["after", "before"]
+    shop.assert_accounts_close()
+
+
+@pytest.mark.feature("5.1", "5.2")
+def test_a_young_shops_busy_hour_is_not_odd_and_its_model_comes_by_itself(node):
+    """Many events a customer and minute, as the shared model never saw them; nobody asks for a training."""
+    shop = node.tenant()
+    r = random.Random(3)
+    for i in range(0, 700, 50):
+        batch = [{"type": "track", "event": r.choice(["Product Viewed", "Product Added", "Order Completed"]),
+                  "userId": f"c{r.randrange(8)}", "messageId": f"busy-{i + k}",
+                  "properties": {"order_id": f"o{i + k}", "revenue": round(r.uniform(20, 60), 2), "currency": "EUR"}}
+                 for k in range(50)]
+        assert shop.send(batch).status_code == 200
+    node.settle()
+    flagged = shop.sql("SELECT count(*) FILTER (WHERE flagged)::int, count(*)::int FROM event WHERE tenant_id = %s")[0]
+    assert flagged[1] == 700 and flagged[0] <= 35, flagged
+    models = poll("its own model in force", 30, lambda: [
+        m for m in node.cli("model", "list", "--tenant", shop.name)["data"] if m["live_from"]])
+    assert len(models) == 1, models
+    assert shop.send(event("after-training")).status_code == 200
+    node.settle()
+    assert poll("scored by it", 10, lambda: shop.events("model", "message_id = %s", "after-training")) \
+        == [(models[0]["id"],)]
+
+
+@pytest.mark.feature("1.6", "2.8")
+def test_what_a_deleted_tenant_still_has_in_the_log_is_counted_and_dropped(own_node):
+    node = own_node(by_script=False)
+    node.start()
+    shop, neighbour = node.tenant(), node.tenant()
+    assert shop.send(event("stored")).status_code == 200
+    node.settle()
+    node.close_db()
+    node.postgres("down")
+    # Its neighbour's event makes the slot's first batch wait for Postgres; what follows is split after the deletion.
+    assert shop.send(event("waits")).status_code == 200
+    node.postgres("up")
+    node.settle()
+    node.cli("tenant", "delete", shop.name)
+    poll("its slot knows", 15, lambda: not rows_of(
+        node.db(), "SELECT FROM due WHERE tenant_id = %s AND kind = 'forget'", shop.id))
+    assert shop.send(event("too-late")).status_code in (200, 401, 503)
+    poll("its key is dead", 10, lambda: shop.send(event("dead")).status_code == 401)
+    assert neighbour.send(event("neighbour")).status_code == 200
+    node.settle()
+    books = shop.ledger()
+    assert books["stored"] == 2 and books["raw"] == 2 + books["dropped"], books
+    assert messages(neighbour) == ["neighbour"]
 
 
 @pytest.mark.feature("2.8", "2.4")

@@ -58,7 +58,7 @@ nlohmann::json body_of(const response& r) {
 
 } // namespace
 
-TEST_CASE("an endpoint is made, shown without its secret, changed and removed", "[alerting][f:8.12]") {
+TEST_CASE("an endpoint is made, shown without its secret, changed and removed", "[alerting][f:8.1]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   alert_gateway g(db);
@@ -110,7 +110,7 @@ TEST_CASE("what an endpoint must not be is refused with a reason", "[alerting][f
             .problem_body->status == 422);
 }
 
-TEST_CASE("alerts are listed newest first in pages, filtered, and counted before a replay", "[alerting][f:8.12]") {
+TEST_CASE("alerts are listed newest first in pages, filtered, and counted before a replay", "[alerting][f:8.6]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   test::add_endpoint(db, tenant, "http://shop.example/");

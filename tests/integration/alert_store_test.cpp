@@ -24,7 +24,7 @@ time_ms later(std::int64_t ms) {
 } // namespace
 
 TEST_CASE("a candidate is told to the endpoints that want its type, and nothing is due when all have it",
-          "[alerting][f:8.1][f:8.12]") {
+          "[alerting][f:8.12]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   const auto all = add_endpoint(db, tenant, "http://all.example/");
@@ -54,7 +54,7 @@ TEST_CASE("a candidate is told to the endpoints that want its type, and nothing 
 }
 
 TEST_CASE("ten flagged events an hour are told and then one summary, whatever was restarted meanwhile",
-          "[alerting][f:8.1]") {
+          "[alerting][f:8.5]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   add_endpoint(db, tenant, "http://all.example/");
@@ -84,7 +84,7 @@ TEST_CASE("ten flagged events an hour are told and then one summary, whatever wa
 }
 
 TEST_CASE("a lease that ran out is claimed again under the same alert, and a late result changes nothing",
-          "[alerting][f:8.4]") {
+          "[alerting][f:8.12]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   add_endpoint(db, tenant, "http://all.example/");
@@ -107,7 +107,7 @@ TEST_CASE("a lease that ran out is claimed again under the same alert, and a lat
   CHECK_FALSE(test::is_due(db, tenant));
 }
 
-TEST_CASE("a failure is tried again with growing delay, and given up at last", "[alerting][f:8.4]") {
+TEST_CASE("a failure is tried again with growing delay, and given up at last", "[alerting][f:8.2]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   add_endpoint(db, tenant, "http://all.example/");
@@ -129,7 +129,7 @@ TEST_CASE("a failure is tried again with growing delay, and given up at last", "
   CHECK_FALSE(test::is_due(db, tenant));
 }
 
-TEST_CASE("410 disables the endpoint and gives up what waits for it, the neighbour goes on", "[alerting][f:8.4]") {
+TEST_CASE("410 disables the endpoint and gives up what waits for it, the neighbour goes on", "[alerting][f:8.2]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   const auto gone = add_endpoint(db, tenant, "http://gone.example/");
@@ -149,7 +149,7 @@ TEST_CASE("410 disables the endpoint and gives up what waits for it, the neighbo
   CHECK(must(store.claim(tenant, later(0), {})).size() == 2);
 }
 
-TEST_CASE("one endpoint gets no more than its share of a claim, and none while it is busy", "[alerting][f:8.4]") {
+TEST_CASE("one endpoint gets no more than its share of a claim, and none while it is busy", "[alerting][f:8.8]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   const auto first = add_endpoint(db, tenant, "http://one.example/");

@@ -100,7 +100,7 @@ std::function<bool()> nothing_due(test::database& db, tenant_id tenant) {
 } // namespace
 
 TEST_CASE("a receiver gets the signed alert, again under one id after a 500, and on every resend and replay",
-          "[alerting][f:8.1][f:8.4][f:8.12]") {
+          "[alerting][f:8.1][f:8.12]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   request_box box;
@@ -144,7 +144,7 @@ TEST_CASE("a receiver gets the signed alert, again under one id after a 500, and
         "retry,delivered,delivered,delivered");
 }
 
-TEST_CASE("a dead endpoint does not delay a live one, and none of many is lost", "[alerting][f:8.4]") {
+TEST_CASE("a dead endpoint does not delay a live one, and none of many is lost", "[alerting][f:8.8]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   request_box box;
@@ -167,7 +167,7 @@ TEST_CASE("a dead endpoint does not delay a live one, and none of many is lost",
   CHECK(told == ids);
 }
 
-TEST_CASE("killed between claim and record, the next one tells it under the same id", "[alerting][f:8.4]") {
+TEST_CASE("killed between claim and record, the next one tells it under the same id", "[alerting][f:8.12]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   request_box box;
@@ -191,7 +191,7 @@ TEST_CASE("killed between claim and record, the next one tells it under the same
 }
 
 TEST_CASE("410 disables, recover sends what was missed, a rotated secret signs beside the new one",
-          "[alerting][f:8.4][f:8.12]") {
+          "[alerting][f:8.2][f:8.6]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
   request_box box;

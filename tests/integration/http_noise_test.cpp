@@ -97,7 +97,7 @@ std::size_t append(char* data, std::size_t size, std::size_t n, void* out) {
 
 } // namespace
 
-TEST_CASE("whatever is sent, the server answers or closes, and goes on", "[http][f:1.4]") {
+TEST_CASE("whatever is sent, the server answers or closes, and goes on", "[http][f:1.3]") {
   server_config config;
   config.port = 0;
   config.header_timeout_ms = config.body_timeout_ms = 100;

@@ -175,7 +175,7 @@ TEST_CASE_METHOD(gateway, "a request reaches its handler and carries its ids bac
   CHECK(seen[1].bytes_in == 2);
 }
 
-TEST_CASE_METHOD(gateway, "every refusal is a problem with its own code", "[http][f:1.4]") {
+TEST_CASE_METHOD(gateway, "every refusal is a problem with its own code", "[http][f:1.3]") {
   start();
   check_problem(once("GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"), 404, "not_found");
   const auto wrong = once(with_key("DELETE /v1/events") + "\r\n");
@@ -195,7 +195,7 @@ TEST_CASE_METHOD(gateway, "every refusal is a problem with its own code", "[http
   check_problem(once("GET / HTTP/3.0\r\nHost: a\r\n\r\n"), 505, "version_not_supported");
 }
 
-TEST_CASE_METHOD(gateway, "a key opens what its scopes say", "[http][f:1.3]") {
+TEST_CASE_METHOD(gateway, "a key opens what its scopes say", "[http][f:1.1]") {
   start();
   const auto none = once("GET /v1/events/a/trail HTTP/1.1\r\nHost: a\r\n\r\n");
   check_problem(none, 401, "unauthorized");
@@ -214,7 +214,7 @@ TEST_CASE_METHOD(gateway, "a key opens what its scopes say", "[http][f:1.3]") {
   check_problem(once(head + "0\r\n\r\n"), 401, "unauthorized");
 }
 
-TEST_CASE_METHOD(gateway, "with the directory silent a checked key works and a new one is a 503", "[http][f:1.3]") {
+TEST_CASE_METHOD(gateway, "with the directory silent a checked key works and a new one is a 503", "[http][f:1.1]") {
   start();
   CHECK(once(post("/v1/events", "1")).status == 200);
   directory.silent = true;
@@ -225,7 +225,7 @@ TEST_CASE_METHOD(gateway, "with the directory silent a checked key works and a n
   CHECK(other.headers.contains("retry-after"));
 }
 
-TEST_CASE_METHOD(gateway, "requests that could be read in two ways end the connection", "[http][f:1.4]") {
+TEST_CASE_METHOD(gateway, "requests that could be read in two ways end the connection", "[http][f:1.6]") {
   start();
   const std::string hidden = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
   for (const std::string fields :
@@ -258,7 +258,7 @@ TEST_CASE_METHOD(gateway, "requests that could be read in two ways end the conne
   check_problem(once("GET /healthz HTTP/1.1\nHost: a\n\n"), 400, "malformed");
 }
 
-TEST_CASE_METHOD(gateway, "sizes have limits, announced, sent and unpacked", "[http][f:1.4]") {
+TEST_CASE_METHOD(gateway, "sizes have limits, announced, sent and unpacked", "[http][f:1.6]") {
   start();
   check_problem(once(post("/v1/events", std::string(5U << 20, 'x'))), 413, "too_large");
   std::string chunked =
@@ -299,7 +299,7 @@ TEST_CASE_METHOD(gateway, "chunks, 100-continue and pipelined requests are read 
   CHECK(c.closed());
 }
 
-TEST_CASE_METHOD(gateway, "browsers of other sites may call Segment's routes only", "[http][f:1.1]") {
+TEST_CASE_METHOD(gateway, "browsers of other sites may call Segment's routes only", "[http][f:2.1]") {
   start();
   const std::string ask =
       " HTTP/1.1\r\nHost: a\r\nOrigin: https://shop.example\r\nAccess-Control-Request-Method: POST\r\n"
@@ -316,7 +316,7 @@ TEST_CASE_METHOD(gateway, "browsers of other sites may call Segment's routes onl
   CHECK(refused.headers.at("access-control-allow-origin") == "*");
 }
 
-TEST_CASE_METHOD(gateway, "slow heads, bodies and handlers are ended with an answer", "[http][f:1.4]") {
+TEST_CASE_METHOD(gateway, "slow heads, bodies and handlers are ended with an answer", "[http][f:1.6]") {
   config.header_timeout_ms = config.body_timeout_ms = config.handler_timeout_ms = 300;
   start();
   raw_client head(port);
@@ -345,7 +345,7 @@ TEST_CASE_METHOD(gateway, "slow heads, bodies and handlers are ended with an ans
   CHECK(handler.receive().value().body == R"({"status":"ok"})");
 }
 
-TEST_CASE_METHOD(gateway, "a thousand dripping and idle sockets do not slow the others", "[http][f:1.4]") {
+TEST_CASE_METHOD(gateway, "a thousand dripping and idle sockets do not slow the others", "[http][f:1.6]") {
   start();
   std::vector<raw_client> slow;
   // Only their server raises the limit of open files, so it stands before them.
@@ -370,7 +370,7 @@ TEST_CASE_METHOD(gateway, "a thousand dripping and idle sockets do not slow the 
   CHECK(ms[396] < 200);
 }
 
-TEST_CASE_METHOD(gateway, "too many connections or bytes are a 503, and the room comes back", "[http][f:1.4]") {
+TEST_CASE_METHOD(gateway, "too many connections or bytes are a 503, and the room comes back", "[http][f:1.6]") {
   config.connections_max = 3;
   config.in_flight_bytes_max = 100'000;
   start();
@@ -398,7 +398,7 @@ TEST_CASE_METHOD(gateway, "too many connections or bytes are a 503, and the room
   CHECK(under_test->load().requests == 0);
 }
 
-TEST_CASE_METHOD(gateway, "a drain finishes what was begun and takes nothing new", "[http][f:8.4]") {
+TEST_CASE_METHOD(gateway, "a drain finishes what was begun and takes nothing new", "[http][f:11.1]") {
   start();
   raw_client idle(port);
   raw_client busy(port);

@@ -151,6 +151,38 @@ TEST_CASE("rows that SQL refuses are set aside and their neighbours are stored",
   CHECK(db.sql("SELECT raw, stored, failed FROM ledger").front() == std::vector<std::string>{"40", "37", "3"});
 }
 
+TEST_CASE("an event whose counts do not fit is set aside alone, and a long value is cut", "[sink][f:11.4]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  const auto other = db.add_tenant("b");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  // Nine quintillion millionths: one such line fits into a bigint, two do not.
+  const auto huge = [&](std::int64_t offset) {
+    auto p = order(tenant, offset);
+    p.event.products = {{"p1", "", "", *parse_decimal("9000000000000"), *parse_decimal("1")}};
+    return p;
+  };
+  auto twice_in_one = huge(2);
+  twice_in_one.event.products.push_back(twice_in_one.event.products.front());
+  auto long_value = order(other, 3);
+  for (int i = 0; i < 300; ++i)
+    long_value.event.store += system_random().next_uuid().str();
+  const auto done = sink.commit(batch_of(0, {order(tenant, 0), huge(1), twice_in_one, long_value, huge(4)}));
+  require(done);
+  CHECK(done->poison == 2);
+  CHECK(done->stored == 3);
+  CHECK(db.one("SELECT string_agg(raw_offset::text, ',' ORDER BY raw_offset) FROM failed_event") == "2,4");
+  CHECK(db.sql(recount) == db.sql(rolled));
+  // Another batch's sums are added to what is stored: refused there.
+  const auto next = sink.commit(batch_of(5, {huge(5), order(other, 6)}));
+  require(next);
+  CHECK(next->poison == 1);
+  CHECK(next->stored == 1);
+  CHECK(db.sql(recount) == db.sql(rolled));
+  CHECK(db.one("SELECT max(octet_length(value)) FROM rollup_minute WHERE dim = 'store'") == "512");
+}
+
 TEST_CASE("what is older than the horizon is refused, and a missing partition is no poison", "[sink]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
@@ -184,6 +216,55 @@ TEST_CASE("images and settings are loaded as they were stored", "[sink][f:11.3]"
   CHECK(start->currency == "EUR");
   CHECK(sink.load(tenant_id{4711}).err().code == ec::not_found);
   CHECK(sink.take_over(slot_id{0})->dirty.empty());
+}
+
+TEST_CASE("what was set aside above the mark comes with the images, what SQL refused does not", "[sink][f:11.4]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  const auto failed = [&](std::int64_t offset, const char* stage, const char* code) {
+    auto p = order(tenant, offset);
+    p.outcome = slot::outcome::failed;
+    p.failure = {stage, code, "why", ""};
+    p.body = "{}";
+    return p;
+  };
+  auto batch =
+      batch_of(0, {failed(0, "scoring", "poison"), order(tenant, 1), failed(2, "scoring", "quarantined"),
+                   failed(3, "store", "poison"), failed(4, "ingestion", "malformed"), failed(5, "scoring", "poison")});
+  batch.images.push_back({tenant, log_offset{1}, {{3, log_offset{1}, "image"}}});
+  require(sink.commit(batch));
+  const auto start = sink.load(tenant);
+  REQUIRE(start.ok());
+  CHECK(start->set_aside == std::vector<log_offset>{log_offset{2}, log_offset{5}});
+}
+
+TEST_CASE("a tenant's training is due when its events pass 500, and not again before four times as many",
+          "[sink][f:5.1]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  const auto due = [&] {
+    return db.one("SELECT count(*) FROM due WHERE kind = 'train' AND at <= now()");
+  };
+  require(sink.commit(batch_of(0, {order(tenant, 0)})));
+  CHECK(due() == "0");
+  db.sql("UPDATE ledger SET raw = 499, stored = 499");
+  auto again = order(tenant, 1);
+  again.event = order(tenant, 0).event;
+  again.event.duplicate = true;
+  require(sink.commit(batch_of(1, {again})));
+  CHECK(due() == "0");
+  require(sink.commit(batch_of(2, {order(tenant, 2)})));
+  CHECK(due() == "1");
+  db.sql("DELETE FROM due");
+  require(sink.commit(batch_of(3, {order(tenant, 3)})));
+  CHECK(due() == "0");
+  db.sql("UPDATE ledger SET raw = raw + 1498, stored = stored + 1498");
+  require(sink.commit(batch_of(4, {order(tenant, 4)})));
+  CHECK(due() == "1");
 }
 
 TEST_CASE("a flagged event leaves one alert candidate, and only when it was inserted", "[sink][f:8.12]") {
@@ -226,6 +307,30 @@ TEST_CASE("what is over its age goes, and nothing else", "[sink][f:9.2]") {
   CHECK(db.one("SELECT encode(hash, 'escape') FROM message_seen") == "b");
 }
 
+TEST_CASE("weeks before the horizon go, the week of the horizon stays and takes events", "[sink][f:9.2]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  const auto weeks = [&] {
+    return std::stoi(db.one("SELECT count(*) FROM pg_inherits WHERE inhparent = 'event'::regclass"));
+  };
+  postgres::slot_sink sink(config(db), system_clock());
+  REQUIRE(sink.take_over(slot_id{0}).ok());
+  const auto before = weeks();
+  auto edge = order(tenant, 0);
+  const auto at = system_clock().now().value - 30 * day_ms;
+  for (std::size_t i = 0; i < 6; ++i)
+    edge.event.id.value.bytes[i] = static_cast<std::uint8_t>(at >> (40 - 8 * static_cast<std::int64_t>(i)) & 0xff);
+  REQUIRE(postgres::drop_partitions(db.url(), 30).ok());
+  CHECK(weeks() < before);
+  const auto left = weeks();
+  require(sink.commit(batch_of(0, {edge})));
+  CHECK(db.one("SELECT count(*) FROM event") == "1");
+  // What was dropped is not made again, what stays is not dropped.
+  REQUIRE(postgres::make_partitions(db.url(), 30).ok());
+  REQUIRE(postgres::drop_partitions(db.url(), 30).ok());
+  CHECK(weeks() == left);
+}
+
 TEST_CASE("an amount without a currency neither stops the slot nor becomes the tenant's currency", "[sink]") {
   test::database db;
   const auto tenant = db.add_tenant("a");
@@ -238,4 +343,40 @@ TEST_CASE("an amount without a currency neither stops the slot nor becomes the t
   CHECK(db.one("SELECT currency FROM tenant") == "∅");
   require(sink.commit(batch_of(1, {order(tenant, 1)})));
   CHECK(db.one("SELECT currency FROM tenant") == "EUR");
+}
+
+TEST_CASE("by lease a slot is taken under the lease's epoch, again under the same, never under a lower one",
+          "[sink][cluster][f:11.6]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink old_owner(config(db), system_clock());
+  REQUIRE(old_owner.take_over(slot_id{0}, {epoch{4}, ""}).ok());
+  require(old_owner.commit(batch_of(0, {order(tenant, 0)})));
+  REQUIRE(old_owner.take_over(slot_id{0}, {epoch{4}, ""})->position == log_offset{1});
+  postgres::slot_sink new_owner(config(db), system_clock());
+  const auto start = new_owner.take_over(slot_id{0}, {epoch{6}, ""});
+  REQUIRE(start.ok());
+  CHECK(start->position == log_offset{1});
+  CHECK(start->epoch == epoch{6});
+  CHECK(old_owner.take_over(slot_id{0}, {epoch{5}, ""}).err().code == ec::fenced);
+  CHECK(old_owner.commit(batch_of(1, {order(tenant, 1)})).err().code == ec::fenced);
+  require(new_owner.commit(batch_of(1, {order(tenant, 1)})));
+  CHECK(db.one("SELECT count(*) FROM event") == "2");
+}
+
+TEST_CASE("the sessions of a stopped owner are ended for the slot that was taken from it, and for no other",
+          "[sink][cluster][f:11.6]") {
+  test::database db;
+  auto c = config(db);
+  c.node = "node-old";
+  postgres::slot_sink stopped(c, system_clock());
+  postgres::slot_sink other(c, system_clock());
+  REQUIRE(stopped.take_over(slot_id{0}, {epoch{1}, ""}).ok());
+  REQUIRE(other.take_over(slot_id{1}, {epoch{1}, ""}).ok());
+  const auto sessions = "SELECT string_agg(application_name, ',' ORDER BY application_name) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND application_name LIKE 'pulse-writer node-old%'";
+  CHECK(db.one(sessions) == "pulse-writer node-old 0,pulse-writer node-old 1");
+  postgres::slot_sink next(config(db), system_clock());
+  REQUIRE(next.take_over(slot_id{0}, {epoch{2}, "node-old"}).ok());
+  CHECK(db.one(sessions) == "pulse-writer node-old 1");
 }

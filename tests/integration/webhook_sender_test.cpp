@@ -65,7 +65,7 @@ std::string answer(const std::string& status, const std::string& fields = {}, co
 
 } // namespace
 
-TEST_CASE("a signed message arrives as it was signed", "[delivery][f:7.2]") {
+TEST_CASE("a signed message arrives as it was signed", "[delivery][f:8.1]") {
   std::mutex mutex;
   std::string seen;
   test_receiver receiver([&](const std::string& request) {
@@ -98,7 +98,7 @@ TEST_CASE("a signed message arrives as it was signed", "[delivery][f:7.2]") {
                       now.value / 1000));
 }
 
-TEST_CASE("private addresses are out of reach in every spelling", "[delivery][f:7.2]") {
+TEST_CASE("private addresses are out of reach in every spelling", "[delivery][f:8.4]") {
   test_receiver receiver([](const std::string&) { return answer("200 OK"); });
   webhook_sender sender;
   const auto port = std::to_string(receiver.port);
@@ -168,7 +168,7 @@ TEST_CASE("a proxy of the environment is not used", "[delivery]") {
   CHECK(proxy.connections == 0);
 }
 
-TEST_CASE("redirects are answers, not orders, and Retry-After is read", "[delivery][f:7.2]") {
+TEST_CASE("redirects are answers, not orders, and Retry-After is read", "[delivery][f:8.2][f:8.4]") {
   test_receiver target([](const std::string&) { return answer("200 OK"); });
   test_receiver receiver([&](const std::string& request) {
     if (request.find("/moved") != std::string::npos)
@@ -209,7 +209,7 @@ TEST_CASE("an endless answer is cut and counts, a silent one times out, none is 
   CHECK(send_one(sender, post_to("http://127.0.0.1:" + std::to_string(gone))).err().code == ec::unavailable);
 }
 
-TEST_CASE("a dead receiver does not delay a live one", "[delivery][f:7.2]") {
+TEST_CASE("a dead receiver does not delay a live one", "[delivery][f:8.8]") {
   test_receiver dead([](const std::string&) { return std::string(); });
   test_receiver live([](const std::string&) { return answer("200 OK"); });
   webhook_config config;

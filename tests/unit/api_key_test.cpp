@@ -71,7 +71,7 @@ header_list with(std::string name, std::string value) {
 
 } // namespace
 
-TEST_CASE("a key has its form, and another one each time", "[http][f:1.3]") {
+TEST_CASE("a key has its form, and another one each time", "[http][f:1.1]") {
   const auto a = make_api_key(false, system_random());
   const auto b = make_api_key(true, system_random());
   CHECK(a.text.size() == 52);
@@ -84,7 +84,7 @@ TEST_CASE("a key has its form, and another one each time", "[http][f:1.3]") {
   CHECK_FALSE(parse_api_key(a.text.substr(0, 51) + "-").has_value());
 }
 
-TEST_CASE("the key is found in each of the three places", "[http][f:1.3]") {
+TEST_CASE("the key is found in each of the three places", "[http][f:1.1]") {
   CHECK(key_from_headers(with("authorization", "Bearer abc")).value() == "abc");
   CHECK(key_from_headers(with("Authorization", "basic " + to_base64("abc:"))).value() == "abc");
   CHECK(key_from_headers(with("x-api-key", "abc")).value() == "abc");
@@ -97,7 +97,7 @@ TEST_CASE("the key is found in each of the three places", "[http][f:1.3]") {
   CHECK_FALSE(key_from_headers(two).ok());
 }
 
-TEST_CASE_METHOD(gate_fixture, "a good key is asked for once in four seconds", "[http][f:1.3]") {
+TEST_CASE_METHOD(gate_fixture, "a good key is asked for once in four seconds", "[http][f:1.1]") {
   CHECK(check(key.text) == "ok");
   time.at += 3'999;
   CHECK(check(key.text) == "ok");
@@ -108,7 +108,7 @@ TEST_CASE_METHOD(gate_fixture, "a good key is asked for once in four seconds", "
   CHECK(directory.asked == 2);
 }
 
-TEST_CASE_METHOD(gate_fixture, "a wrong secret, an expired key and no key are refused", "[http][f:1.3]") {
+TEST_CASE_METHOD(gate_fixture, "a wrong secret, an expired key and no key are refused", "[http][f:1.1]") {
   auto wrong = key.text;
   wrong.back() = wrong.back() == 'a' ? 'b' : 'a';
   CHECK(check(wrong) == "unauthorized");
@@ -121,7 +121,7 @@ TEST_CASE_METHOD(gate_fixture, "a wrong secret, an expired key and no key are re
   CHECK(check(key.text) == "unauthorized");
 }
 
-TEST_CASE_METHOD(gate_fixture, "while the directory is away a checked key stays good for 15 minutes", "[http][f:1.3]") {
+TEST_CASE_METHOD(gate_fixture, "while the directory is away a checked key stays good for 15 minutes", "[http][f:1.1]") {
   CHECK(check(key.text) == "ok");
   directory.away = true;
   time.at += 15 * minute_ms - 1;
@@ -137,7 +137,7 @@ TEST_CASE_METHOD(gate_fixture, "while the directory is away a checked key stays 
   CHECK(check(key.text) == "ok");
 }
 
-TEST_CASE_METHOD(gate_fixture, "a silent directory counts as away, and its late answer as nothing", "[http][f:1.3]") {
+TEST_CASE_METHOD(gate_fixture, "a silent directory counts as away, and its late answer as nothing", "[http][f:1.1]") {
   CHECK(check(key.text) == "ok");
   directory.silent = true;
   time.at += 4000;
@@ -153,7 +153,7 @@ TEST_CASE_METHOD(gate_fixture, "a silent directory counts as away, and its late 
   CHECK(answers.size() == 3);
 }
 
-TEST_CASE_METHOD(gate_fixture, "unknown keys are remembered shortly and in bounds", "[http][f:1.3]") {
+TEST_CASE_METHOD(gate_fixture, "unknown keys are remembered shortly and in bounds", "[http][f:1.1]") {
   directory.record.reset();
   CHECK(check(key.text) == "unauthorized");
   CHECK(check(key.text) == "unauthorized");
@@ -173,7 +173,7 @@ TEST_CASE_METHOD(gate_fixture, "unknown keys are remembered shortly and in bound
   CHECK(cache.look("999", 1).what == key_cache::state::unknown);
 }
 
-TEST_CASE("a scope opens its routes and no others", "[http][f:1.3]") {
+TEST_CASE("a scope opens its routes and no others", "[http][f:1.1]") {
   route r;
   r.needed = scope::ingest;
   CHECK(authorize(who({scope::ingest}), r).ok());

@@ -19,7 +19,7 @@ std::string post(const std::string& fields) {
 
 } // namespace
 
-TEST_CASE("ordinary heads pass", "[http][f:1.4]") {
+TEST_CASE("ordinary heads pass", "[http][f:1.6]") {
   CHECK(status_of("GET / HTTP/1.1\r\nHost: a\r\n\r\n") == 0);
   CHECK(status_of("GET / HTTP/1.0\r\n\r\n") == 0);
   CHECK(status_of(post("Content-Length: 12\r\nX-Odd:  \t value with blanks \r\n")) == 0);
@@ -27,7 +27,7 @@ TEST_CASE("ordinary heads pass", "[http][f:1.4]") {
   CHECK(status_of(post("X-Latin: caf\xe9\r\nEmpty:\r\n")) == 0);
 }
 
-TEST_CASE("two ways to tell where the body ends are refused", "[http][f:1.4]") {
+TEST_CASE("two ways to tell where the body ends are refused", "[http][f:1.6]") {
   for (auto fields : {"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
                       "Content-Length: 4\r\nContent-Length: 4\r\n",
                       "Content-Length: 4, 4\r\n",
@@ -62,7 +62,7 @@ TEST_CASE("two ways to tell where the body ends are refused", "[http][f:1.4]") {
   CHECK(status_of("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n") == 400);
 }
 
-TEST_CASE("an odd request line is refused", "[http][f:1.4]") {
+TEST_CASE("an odd request line is refused", "[http][f:1.6]") {
   for (auto line : {"GET  / HTTP/1.1", "GET /a b HTTP/1.1", " GET / HTTP/1.1", "GET / HTTP/1.1 ", "GET /", "GET",
                     "G(T / HTTP/1.1", "GET /\x7f HTTP/1.1", "GET /caf\xc3\xa9 HTTP/1.1", "GET\t/\tHTTP/1.1", ""}) {
     INFO(line);

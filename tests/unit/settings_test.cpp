@@ -131,12 +131,12 @@ TEST_CASE("a setting has one name in three forms", "[settings]") {
 
 TEST_CASE("the file wins over the default, the environment over the file, a flag over both", "[settings]") {
   const std::string file = R"(// a comment
-    {"http": {"port": 1}, "log": {"taps": false}, /* another */ "admin": {"host": "::1"}})";
+    {"http": {"port": 1}, "log": {"taps": "off"}, /* another */ "admin": {"host": "::1"}})";
   const texts environment = {{"PULSE_HTTP_PORT", "2"}};
   const auto by_file = load(file);
   REQUIRE(by_file.ok());
   CHECK(by_file->values.http_port == 1);
-  CHECK_FALSE(by_file->values.log_taps);
+  CHECK(by_file->values.log_taps == "off");
   CHECK(by_file->values.admin_host == "::1");
   CHECK(by_file->values.admin_port == settings{}.admin_port);
   CHECK(by_file->origin.at("http.port") == "file");
@@ -158,7 +158,7 @@ TEST_CASE("every problem is told at once, with its place and what is allowed", "
   CHECK(found.size() == 7);
   CHECK(tells(found, "http.port (file): '65536' is not a whole number from 0 to 65535"));
   CHECK(tells(found, "log.level (file): 'loud' is not one of debug, info, warning, error"));
-  CHECK(tells(found, "log.taps (file): 'maybe' is not true or false"));
+  CHECK(tells(found, "log.taps (file): 'maybe' is not one of auto, on, off"));
   CHECK(tells(found, "horizon_days (file): '1.5' is not a whole number"));
   CHECK(tells(found, "worker_threads (PULSE_WORKER_THREADS): '0'"));
   CHECK(tells(found, "slot.batch_events_max (--slot-batch-events-max): 'many'"));
@@ -193,6 +193,18 @@ TEST_CASE("a secret comes from the environment or a file of its own, and is show
   CHECK(from_file->origin.at("postgres_url") == "PULSE_POSTGRES_URL_FILE");
   CHECK(tells(problems_of(load("", {{"PULSE_POSTGRES_URL_FILE", "/run/none"}})),
               "postgres_url: /run/none cannot be read"));
+}
+
+TEST_CASE("Kafka as the log needs brokers, and its password is a secret", "[settings][f:2.5]") {
+  CHECK(tells(problems_of(load("", {{"PULSE_EVENT_LOG", "kafka"}})), "kafka.brokers: event_log is kafka"));
+  const auto given =
+      load("", {{"PULSE_EVENT_LOG", "kafka"}, {"PULSE_KAFKA_BROKERS", "k:9092"}, {"PULSE_KAFKA_SLOTS", "9"}});
+  REQUIRE(given.ok());
+  CHECK(given->values.slots() == 9);
+  CHECK(settings{}.slots() == settings{}.log_slots);
+  CHECK(named("kafka.sasl_password").secret);
+  CHECK(tells(problems_of(load(R"({"kafka": {"sasl_password": "hunter2"}})")),
+              "kafka.sasl_password: a secret stands in"));
 }
 
 TEST_CASE("config/mapping_example.json can be published", "[settings][mapping][f:3.1]") {

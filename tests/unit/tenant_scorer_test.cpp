@@ -56,9 +56,9 @@ const std::shared_ptr<const detection::model>& shared_test_model() {
   return out;
 }
 
-tenant_scorer fresh(scorer_options options = {}) {
+tenant_scorer fresh(scorer_options options = {}, bool pooled = false) {
   tenant_scorer out(options);
-  REQUIRE(out.set_model(shared_test_model(), false).ok());
+  REQUIRE(out.set_model(shared_test_model(), pooled).ok());
   return out;
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("an old risk is recomputed from the stored features bit for bit", "[ri
     const auto loaded = detection::model::load(shared_test_model()->save()).value();
     if (i % 40 != 0)
       continue;
-    const auto again = assess(row, &loaded, false, {});
+    const auto again = assess(row, &loaded, nullptr, {});
     CHECK(again.score == e.risk.score);
     CHECK(again.anomaly == e.risk.anomaly);
     CHECK(again.parts == e.risk.parts);
@@ -171,6 +171,76 @@ TEST_CASE("a pooled model says so, a foreign one is refused", "[risk][f:5.1]") {
   CHECK(scorer.set_model(foreign, false).err().code == ec::invalid);
 }
 
+TEST_CASE("a shop unlike the shared model's is not flagged for being itself, its odd event is", "[risk][f:5.1]") {
+  auto scorer = fresh({}, true);
+  random_stream random(21, 0);
+  int flagged = 0;
+  // Forty events an hour and customer, from one address: the shared model has seen nothing like it.
+  constexpr int n = 450;
+  for (int i = 0; i < n; ++i) {
+    event e;
+    e.type = "track";
+    e.name = "Order Completed";
+    e.message_id = "b" + std::to_string(i);
+    e.customer = "c" + std::to_string(random.below(5));
+    e.received_at = e.occurred_at = time_ms{start + i * 18'000ll};
+    e.amount = money{static_cast<std::int64_t>(50'000 + random.below(30'000)), *parse_currency("EUR")};
+    e.ip = "10.9.9.9";
+    e.country = "FR";
+    scorer.score(e, log_offset{i});
+    flagged += e.risk.score >= 75;
+    if (i == n - 1) {
+      auto odd = e;
+      odd.message_id = "odd";
+      odd.amount = money{900'000'000, *parse_currency("EUR")};
+      odd.country = "BR";
+      odd.ip = "10.7.7.7";
+      scorer.score(odd, log_offset{n});
+      CHECK(odd.risk.score >= 75);
+    }
+  }
+  CHECK(flagged <= n / 50);
+}
+
+TEST_CASE("the tenant's own share counts with its number, and is never below the model's", "[risk][f:5.1]") {
+  recent_scores scores;
+  CHECK(scores.tail("m", 0.9, 0.001) == 0.001);
+  for (int i = 0; i < 80; ++i)
+    scores.add("m", i % 2 == 0 ? 0.9 : 0.1);
+  // Half of them are 0.8 lower, two standard deviations (of all but the five highest): of the other half a half is at
+  // least 0.9.
+  CHECK(std::abs(scores.tail("m", 0.9, 0.001) - (20 + 20 * 0.001) / 100) < 1e-6);
+  CHECK(std::abs(scores.tail("m", 0.1, 0.001) - (60 + 20 * 0.001) / 100) < 1e-6);
+  CHECK(scores.tail("m", 1.31, 0.001) == 0.001);
+  CHECK(scores.tail("another", 0.9, 0.001) == 0.001);
+  binary::writer a;
+  for (int i = 0; i < 600; ++i)
+    scores.add("m", i / 1000.0);
+  scores.write(a);
+  recent_scores again;
+  binary::reader in(a.bytes());
+  REQUIRE(again.read(in));
+  binary::writer b;
+  again.write(b);
+  CHECK(a.bytes() == b.bytes());
+  again.add("m", 0.5);
+  scores.add("m", 0.5);
+  CHECK(again.tail("m", 0.3, 0.001) == scores.tail("m", 0.3, 0.001));
+}
+
+TEST_CASE("some odd events in a row are each found, many at once are what the shop is like", "[risk][f:5.1]") {
+  recent_scores scores;
+  for (int i = 0; i < 60; ++i)
+    scores.add("m", 0.30 + 0.001 * (i % 10));
+  for (int i = 0; i < 5; ++i) {
+    CHECK(scores.tail("m", 0.8, 0.001) == 0.001);
+    scores.add("m", 0.8);
+  }
+  for (int i = 0; i < 20; ++i)
+    scores.add("m", 0.8);
+  CHECK(scores.tail("m", 0.8, 0.001) > 0.05);
+}
+
 TEST_CASE("the score follows the share of events that are as unusual", "[risk]") {
   CHECK(score_of_tail(1) == 0);
   CHECK(score_of_tail(0.1) == 25);
@@ -184,7 +254,8 @@ TEST_CASE("images and replay give the straight run, wherever it is cut", "[risk]
     for (std::uint64_t seed = 1; seed <= 12; ++seed) {
       INFO("seed " << seed);
       const auto events = stream(260, seed);
-      auto straight = fresh(options);
+      const bool pooled = seed % 2 == 0;
+      auto straight = fresh(options, pooled);
       random_stream random(seed, 9);
       stored_images images;
       std::optional<std::size_t> imaged;
@@ -198,7 +269,7 @@ TEST_CASE("images and replay give the straight run, wherever it is cut", "[risk]
           imaged = i;
         }
       }
-      auto again = fresh(options);
+      auto again = fresh(options, pooled);
       auto oldest = log_offset{-1};
       if (imaged) {
         oldest = log_offset{static_cast<std::int64_t>(*imaged)};
@@ -217,7 +288,7 @@ TEST_CASE("images and replay give the straight run, wherever it is cut", "[risk]
       const log_offset end{static_cast<std::int64_t>(events.size() - 1)};
       store(images, again.take_dirty_images(end));
       stored_images all;
-      auto whole = fresh(options);
+      auto whole = fresh(options, pooled);
       for (std::size_t k = 0; k < events.size(); ++k)
         replay(whole, events[k], k);
       store(all, whole.take_dirty_images(end));

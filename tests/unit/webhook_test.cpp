@@ -21,7 +21,7 @@ const std::string known_signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ
 
 } // namespace
 
-TEST_CASE("the reference vector is signed and verified", "[alert][f:7.2]") {
+TEST_CASE("the reference vector is signed and verified", "[alert][f:8.1]") {
   CHECK(sign(std::span(&known_secret, 1), known_id, known_time, known_body) == known_signature);
   const auto stamp = std::to_string(known_time);
   CHECK(verify(known_secret, known_id, stamp, known_signature, known_body, known_time));
@@ -32,7 +32,7 @@ TEST_CASE("the reference vector is signed and verified", "[alert][f:7.2]") {
   CHECK_FALSE(verify(known_secret, known_id, "soon", known_signature, known_body, known_time));
 }
 
-TEST_CASE("while a secret is rotated both sign", "[alert][f:7.2]") {
+TEST_CASE("while a secret is rotated both sign", "[alert][f:8.1]") {
   const std::vector<webhook_secret> both{webhook_secret::make(system_random()), known_secret};
   const auto signatures = sign(both, known_id, known_time, known_body);
   CHECK(signatures.ends_with(" " + known_signature));
@@ -48,7 +48,7 @@ TEST_CASE("a secret has its form", "[alert]") {
     CHECK_FALSE(webhook_secret::parse(bad).ok());
 }
 
-TEST_CASE("an alert has the same id and body on every attempt, and a new signature", "[alert][f:7.2]") {
+TEST_CASE("an alert has the same id and body on every attempt, and a new signature", "[alert][f:8.1]") {
   outgoing_alert a;
   a.alert_id = uuid::parse("0192f0c1-2345-8789-abcd-0123456789ab").value();
   a.type = "event.flagged";
@@ -89,7 +89,7 @@ TEST_CASE("an answer's status says what becomes of the delivery", "[alert]") {
     CHECK(outcome_of(status) == outcome::retry);
 }
 
-TEST_CASE("retries reach over days, jittered, and honour Retry-After", "[alert][f:7.2]") {
+TEST_CASE("retries reach over days, jittered, and honour Retry-After", "[alert][f:8.2]") {
   const retry_config config;
   std::int64_t shortest = 0;
   int attempts = 1;
@@ -107,7 +107,7 @@ TEST_CASE("retries reach over days, jittered, and honour Retry-After", "[alert][
   CHECK_FALSE(next_delay_ms(config, 12, 60, 0.5).has_value());
 }
 
-TEST_CASE("at most ten flagged events an hour are told, then one summary", "[alert][f:7.1]") {
+TEST_CASE("at most ten flagged events an hour are told, then one summary", "[alert][f:8.5]") {
   flag_limit limit;
   std::int64_t told = 0;
   std::int64_t summaries = 0;

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
+#include <map>
 #include <string>
 
 #include "models/enrichment/json_edit.hpp"
 #include "models/enrichment/mapping.hpp"
+#include "models/enrichment/mapping_preview.hpp"
 
 using namespace pulse;
 
@@ -147,4 +149,23 @@ TEST_CASE("an edited document keeps what it does not touch, byte for byte", "[ma
   CHECK_FALSE(edit.set({"a", "x"}, "1"));
   CHECK_FALSE(edit.drop({"z"}));
   CHECK(edit.str() == R"({"a":1.00,"b":{"c":[{"d":1e5,"e":true}]}})");
+}
+
+TEST_CASE("a preview shows each change with its place, and changes nothing", "[mapping][f:3.1]") {
+  event e;
+  e.type = "track";
+  e.name = "Order Completed";
+  e.properties = R"({"sum":"12.50","currency":"EUR"})";
+  const auto before = e.properties;
+  const auto mapping =
+      compiled_mapping::compile(R"({"rules":[{"op":"rename","from":"/properties/sum","to":"/properties/revenue"}]})");
+  REQUIRE(mapping.ok());
+  const auto seen = preview_mapping(**mapping, e, *parse_currency("EUR"));
+  CHECK(e.properties == before);
+  std::map<std::string, std::string> changes;
+  for (const auto& c : seen.changes)
+    changes[c.op + " " + c.pointer] = c.before + " -> " + c.after;
+  CHECK(changes.at("add /properties/revenue") == R"( -> "12.50")");
+  CHECK(changes.at("remove /properties/sum") == R"("12.50" -> )");
+  CHECK(changes.at("replace /amount") == R"(null -> {"amount":"12.50","currency":"EUR"})");
 }

@@ -1,0 +1,24 @@
+#include "http/handlers/problems.hpp"
+
+#include <fmt/format.h>
+
+namespace pulse::http {
+
+response refused_question(const query::problems& found) {
+  std::string all;
+  for (const auto& p : found)
+    all += (all.empty() ? "" : "; ") + p.detail;
+  auto r = response::problem(422, "invalid", all);
+  for (const auto& p : found)
+    r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
+  return r;
+}
+
+response refused_mapping(const std::vector<note>& problems) {
+  auto r = response::problem(422, "invalid", fmt::format("the mapping has {} problem(s)", problems.size()));
+  for (const auto& p : problems)
+    r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
+  return r;
+}
+
+} // namespace pulse::http
