@@ -15,6 +15,7 @@
 #include "ports/control_store.hpp"
 #include "ports/event_log.hpp"
 #include "ports/notifier.hpp"
+#include "ports/series_store.hpp"
 #include "ports/slot_store.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -46,6 +47,8 @@ struct actor_context {
   std::shared_ptr<const lease_gate> gate = nullptr;
   /// In a cluster: a slot that is held by lease found a newer owner, or cannot go on. Any thread.
   std::function<void(slot_id, epoch)> slot_lost = nullptr;
+  /// Without it no metric is watched.
+  std::function<std::unique_ptr<series_store>()> make_series_store = nullptr;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

@@ -7,6 +7,7 @@
 //   │   └─ alerting                   tells receivers (its blocking work goes to store_worker)
 //   ├─ slot_reader (slot)             reads, splits, joins: drives models/slot
 //   │   └─ store_writer (slot)        blocking: the slot's transactions
+//   ├─ trainer, series_watcher        one piece of work each: a fit, a look at metrics
 //   └─ store_worker                   blocking: settings, what is due
 #pragma once
 
@@ -83,6 +84,12 @@ using store_worker_actor =
 using trainer_actor = caf::typed_actor<
     // The new model's id and control record; the model scores from that record on.
     caf::result<training_ptr>(train_atom, tenant_id)>;
+
+/// One look at a tenant's metric series, then it quits; detached, as the detectors take a while. Child of the
+/// node_agent.
+using series_watcher_actor = caf::typed_actor<
+    // The number of new alerts; they are stored and due.
+    caf::result<std::int64_t>(watch_atom, tenant_id)>;
 
 /// One per node: spawns and stops supervisors, answers what runs here, finds what is due.
 using node_agent_actor = caf::typed_actor<

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "actors/series_watcher/series_watcher.hpp"
 #include "actors/slot_reader/slot_reader.hpp"
 #include "actors/store_worker/store_worker.hpp"
 #include "actors/tenant_supervisor/tenant_supervisor.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr auto tick_interval = std::chrono::seconds(1);
 constexpr auto train_timeout = std::chrono::minutes(5);
+constexpr auto watch_timeout = std::chrono::minutes(2);
 /// The node's own deadline is shorter; this only keeps a dead slot from being waited for.
 constexpr auto drain_timeout = std::chrono::minutes(10);
 /// About 200 bytes each.
@@ -79,6 +81,8 @@ void node_agent_state::look_for_due() {
                 send_controls(work.tenant);
               else if (work.kind == "train")
                 train_when_free(work.tenant);
+              else if (work.kind == "series")
+                watch_when_free(work.tenant);
               else if (work.kind == "forget")
                 forget(work.tenant);
             }
@@ -157,6 +161,23 @@ void node_agent_state::train_when_free(tenant_id tenant) {
               training = false;
               log::warning("training_without_answer", "node_agent", caf::to_string(e), {tenant, {}, ""});
             });
+}
+
+/// One at a time, as with trainings.
+void node_agent_state::watch_when_free(tenant_id tenant) {
+  if (!context->make_series_store || std::exchange(watching, true))
+    return;
+  self->request(self->spawn<series_watcher, caf::detached>(context), watch_timeout, watch_atom_v, tenant)
+      .then(
+          [this, tenant](std::int64_t alerts) {
+            watching = false;
+            if (alerts > 0)
+              self->send(supervisor_of(tenant), alert_atom_v);
+          },
+          [this, tenant](const caf::error& e) {
+            watching = false;
+            log::warning("series_without_answer", "node_agent", caf::to_string(e), {tenant, {}, ""});
+          });
 }
 
 caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {

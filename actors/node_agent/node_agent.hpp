@@ -28,6 +28,7 @@ struct node_agent_state {
   void send_controls(tenant_id tenant);
   void forget(tenant_id tenant);
   void train_when_free(tenant_id tenant);
+  void watch_when_free(tenant_id tenant);
   caf::result<void> send_control(tenant_id tenant, const slot::control& control);
   caf::result<void> drain();
   caf::result<training_ptr> train(tenant_id tenant);
@@ -41,6 +42,7 @@ struct node_agent_state {
   std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;
   bool training = false;
+  bool watching = false;
 };
 
 using node_agent = caf::stateful_actor<node_agent_state, node_agent_actor::base>;

@@ -24,14 +24,6 @@ std::string or_default(const std::string& json, std::string_view other) {
   return json.empty() ? std::string(other) : json;
 }
 
-std::string value_json(const query::value& v) {
-  if (const auto* text = std::get_if<std::string>(&v))
-    return quoted(*text);
-  if (const auto* number = std::get_if<std::int64_t>(&v))
-    return fmt::format("{}", *number);
-  return fmt::format("{}", std::get<double>(v));
-}
-
 template <class List, class Write>
 std::string array(const List& list, const Write& write) {
   std::string out = "[";
@@ -127,6 +119,14 @@ void append_failed(const failed_event& f, std::vector<std::string>& out) {
 }
 
 } // namespace
+
+std::string value_json(const query::value& v) {
+  if (const auto* text = std::get_if<std::string>(&v))
+    return quoted(*text);
+  if (const auto* number = std::get_if<std::int64_t>(&v))
+    return fmt::format("{}", *number);
+  return fmt::format("{}", std::get<double>(v));
+}
 
 std::string metric_list_json() {
   const auto data = array(query::all_metrics(), [](const query::metric_info& m) {

@@ -7,6 +7,7 @@
 
 namespace pulse::http {
 
+std::string value_json(const query::value& v);
 std::string metric_list_json();
 std::string metric_json(const query::metric_answer& a);
 std::string event_json(const stored_event& e);

@@ -1,6 +1,7 @@
 #include "models/query/answer.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <fmt/format.h>
 #include <map>
 
@@ -182,6 +183,17 @@ std::vector<value> points_of(const std::vector<time_ms>& buckets, const std::map
 }
 
 } // namespace
+
+double number_of(const value& v) {
+  if (const auto* text = std::get_if<std::string>(&v)) {
+    double out = 0;
+    std::from_chars(text->data(), text->data() + text->size(), out);
+    return out;
+  }
+  if (const auto* count = std::get_if<std::int64_t>(&v))
+    return static_cast<double>(*count);
+  return std::get<double>(v);
+}
 
 std::vector<piece> split_range(time_ms from, time_ms to, granularity g, time_ms now) {
   std::vector<piece> out;

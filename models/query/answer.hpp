@@ -53,6 +53,9 @@ struct distinct_row {
 /// A count, a mean or ratio, or money as a decimal string.
 using value = std::variant<std::int64_t, double, std::string>;
 
+/// For reckoning with; money in whole units.
+double number_of(const value& v);
+
 struct series {
   /// Nothing in a grouped answer: events without a value of the dimension.
   std::optional<std::string> group;

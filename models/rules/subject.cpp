@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/encoding.hpp"
+#include "models/event/names.hpp"
 #include "models/event/standard_fields.hpp"
 
 namespace pulse::rules {
@@ -145,10 +146,7 @@ void subject::read_entities() {
 }
 
 bool subject::read_declined() const {
-  static constexpr std::string_view names[] = {"Payment Failed",     "Payment Declined",     "Checkout Failed",
-                                               "Transaction Failed", "Transaction Declined", "Order Declined",
-                                               "Card Declined"};
-  if (std::find(std::begin(names), std::end(names), event_.name) != std::end(names))
+  if (std::find(payment_failed_names.begin(), payment_failed_names.end(), event_.name) != payment_failed_names.end())
     return true;
   auto status = lowered(first_text(properties_, properties_.root(), {"payment_status", "paymentStatus", "status"}));
   if (status.empty())

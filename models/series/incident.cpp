@@ -37,7 +37,7 @@ explanation explain(const segment_change& total, const std::vector<segment_chang
   for (const auto& s : segments) {
     const auto share = static_cast<double>(s.change()) / whole;
     const auto usual = total.expected != 0 ? static_cast<double>(s.expected) / static_cast<double>(total.expected) : 0;
-    all.push_back({s.segment, s.change(), share, usual > 0 ? share / usual : 0});
+    all.push_back({s.segment, s.expected, s.actual, s.change(), share, usual > 0 ? share / usual : 0});
     out_of_step = std::max(out_of_step, std::abs(share - usual));
   }
   out.broad = segments.size() > 1 && out_of_step < in_step;

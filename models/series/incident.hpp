@@ -42,6 +42,8 @@ struct segment_change {
 
 struct driver {
   std::string segment;
+  std::int64_t expected = 0;
+  std::int64_t actual = 0;
   std::int64_t change = 0;
   /// Of the total change; drivers' shares and the rest's add up to 1 where the total changed.
   double share = 0;

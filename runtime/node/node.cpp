@@ -26,6 +26,7 @@
 #include "postgres/control_store.hpp"
 #include "postgres/key_directory.hpp"
 #include "postgres/migrator.hpp"
+#include "postgres/series_store.hpp"
 #include "postgres/slot_sink.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
@@ -189,6 +190,9 @@ result<void> node::parts::start_actors() {
   };
   c.make_alert_store = [this]() -> std::unique_ptr<alert_store> {
     return std::make_unique<postgres::pg_alert_store>(conf.postgres_url, name);
+  };
+  c.make_series_store = [this]() -> std::unique_ptr<series_store> {
+    return std::make_unique<postgres::pg_series_store>(conf.postgres_url, name);
   };
   delivery::webhook_config w;
   auto allow = parse_cidrs(conf.webhook_allow);

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "http/handlers/alerts.hpp"
+#include "http/handlers/campaigns.hpp"
 #include "http/handlers/failed_replay.hpp"
+#include "http/handlers/forecasts.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
 #include "http/handlers/mapping_dry_run.hpp"
@@ -145,6 +147,10 @@ route_lists make_routes(const route_parts& p) {
   });
   out.gateway.push_back(http::mapping_dry_run_route(query_stores));
   for (auto& r : http::query_routes(query_stores, system_clock()))
+    out.gateway.push_back(std::move(r));
+
+  out.gateway.push_back(http::forecast_route(query_stores, system_clock()));
+  for (auto& r : http::campaign_routes(query_stores, system_clock()))
     out.gateway.push_back(std::move(r));
 
   auto failed_stores = std::make_shared<http::store_pool<failed_store>>(

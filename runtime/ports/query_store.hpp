@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/ids.hpp"
 #include "models/query/answer.hpp"
+#include "models/query/campaigns.hpp"
 #include "models/query/request.hpp"
 
 namespace pulse {
@@ -129,6 +130,8 @@ public:
   /// The newest first.
   virtual result<page_of<failed_event>> failed_events(tenant_id tenant, const query::failed_question& q) = 0;
   virtual result<tenant_use> use(tenant_id tenant) = 0;
+  /// Of events in [from, to) that name a campaign: orders and spend by campaign, store and country.
+  virtual result<std::vector<query::campaign_row>> campaigns(tenant_id tenant, time_ms from, time_ms to) = 0;
 };
 
 } // namespace pulse

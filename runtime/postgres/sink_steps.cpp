@@ -293,13 +293,22 @@ std::optional<sql_error> slot_sink::insert_images(work& w) {
   return std::nullopt;
 }
 
-/// `counted`: tenant and its stored events, this batch's included.
-std::optional<sql_error> slot_sink::schedule_trainings(const work& w, const query_result& counted) {
+/// Trainings, and the first look at a new tenant's metric series. `counted`: tenant and its stored events, this
+/// batch's included.
+std::optional<sql_error> slot_sink::schedule_due(const work& w, const query_result& counted) {
   for (int i = 0; i < counted.rows(); ++i) {
     const tenant_id tenant{static_cast<std::int32_t>(counted.number(i, 0))};
     const auto stored = counted.number(i, 1);
     const auto t = w.tallies.find(tenant);
-    if (t == w.tallies.end() || !scoring::training_due(stored - t->second.stored, stored))
+    if (t == w.tallies.end())
+      continue;
+    const auto before = stored - t->second.stored;
+    if (before == 0 && stored > 0)
+      if (auto problem = refusal(db_.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'series', now() + interval "
+                                         "'1 minute') ON CONFLICT DO NOTHING",
+                                         {std::to_string(tenant.value)})))
+        return problem;
+    if (!scoring::training_due(before, stored))
       continue;
     auto problem = refusal(db_.run("INSERT INTO due (tenant_id, kind, at) VALUES ($1, 'train', now()) "
                                    "ON CONFLICT (tenant_id, kind) DO UPDATE SET at = least(due.at, excluded.at)",
@@ -332,7 +341,7 @@ std::optional<sql_error> slot_sink::update_ledger(work& w) {
          field(&tally::control), field(&tally::dropped), field(&tally::last)});
     if (auto* problem = std::get_if<sql_error>(&counted))
       return *problem;
-    if (auto problem = schedule_trainings(w, std::get<query_result>(counted)))
+    if (auto problem = schedule_due(w, std::get<query_result>(counted)))
       return problem;
   }
   for (const auto& images : w.batch.images) {

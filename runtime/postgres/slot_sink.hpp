@@ -49,7 +49,7 @@ private:
   std::optional<sql_error> apply_controls(work& w);
   std::optional<sql_error> insert_images(work& w);
   std::optional<sql_error> update_ledger(work& w);
-  std::optional<sql_error> schedule_trainings(const work& w, const query_result& counted);
+  std::optional<sql_error> schedule_due(const work& w, const query_result& counted);
   std::optional<sql_error> learn_currencies(work& w);
   result<bool> move_position(const slot::batch& batch);
   // A span of rows with all that hangs on them.

@@ -1,0 +1,232 @@
+// See watch.hpp.
+#include "models/series/watch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string_view>
+
+#include "models/series/detector.hpp"
+
+namespace pulse::series {
+
+namespace {
+
+constexpr std::int64_t week_hours = 168;
+/// Weeks whose same hours say which share of the total a segment usually has.
+constexpr std::int64_t share_weeks = 4;
+
+/// What an hour of a line was, and what its detector made of it.
+struct judged_line {
+  const metric_line* line = nullptr;
+  std::vector<double> expected;
+  /// Rarity of an alarm; 0 where there was none.
+  std::vector<double> strength;
+  std::vector<std::string_view> reason;
+};
+
+std::size_t hours_of(const watch_question& q) {
+  return q.lines.empty() ? 0 : q.lines.front().values.size();
+}
+
+time_ms hour(const watch_question& q, std::size_t i) {
+  return {q.from.value + static_cast<std::int64_t>(i) * hour_ms};
+}
+
+/// More of these is bad, less of them is not.
+direction side_of(std::string_view metric) {
+  return metric == "refunds" || metric == "failed_payments" ? direction::up : direction::both;
+}
+
+double sum(const metric_line& line) {
+  double out = 0;
+  for (auto v : line.values)
+    out += static_cast<double>(v);
+  return out;
+}
+
+/// `orders_min` orders in the line's own unit: money by the mean order of the whole history.
+double floor_of(const watch_question& q, const metric_line& line, const watch_config& config) {
+  const auto orders = static_cast<double>(config.orders_min);
+  if (line.metric != "revenue" && line.metric != "refunds")
+    return orders;
+  double count = 0, money = 0;
+  for (const auto& l : q.lines)
+    if (l.segment.empty() && l.metric == "orders")
+      count = sum(l);
+    else if (l.segment.empty() && l.metric == "revenue")
+      money = sum(l);
+  return count > 0 ? orders * money / count : 0;
+}
+
+judged_line judge(const watch_question& q, const metric_line& line, const watch_config& config) {
+  judged_line out{&line, {}, {}, {}};
+  const auto floor = floor_of(q, line, config);
+  // Most shops are small: what never reaches the floor never alarms, and costs nothing.
+  if (std::all_of(line.values.begin(), line.values.end(), [&](auto v) { return static_cast<double>(v) < floor; })) {
+    out.expected.resize(line.values.size());
+    out.strength.resize(line.values.size());
+    out.reason.resize(line.values.size());
+    return out;
+  }
+  detector d({.step_ms = hour_ms, .side = side_of(line.metric), .floor = floor, .zone = q.zone});
+  for (std::size_t i = 0; i < line.values.size(); ++i) {
+    const auto v = d.next(hour(q, i), static_cast<double>(line.values[i]));
+    out.expected.push_back(v.expected);
+    out.strength.push_back(v.anomaly && i >= config.hours_min ? d.total() : 0);
+    out.reason.push_back(out.strength.back() > 0 ? d.shares().front().reason : std::string_view{});
+  }
+  return out;
+}
+
+/// Hours in which something alarmed, close ones as one.
+struct stretch {
+  std::size_t first = 0;
+  std::size_t last = 0;
+  double strength = 0;
+};
+
+std::vector<stretch> stretches(const watch_question& q, const std::vector<judged_line>& lines, std::int64_t gap_ms) {
+  std::vector<stretch> out;
+  for (std::size_t i = 0; i < hours_of(q); ++i) {
+    double strongest = 0;
+    for (const auto& l : lines)
+      strongest = std::max(strongest, l.strength[i]);
+    if (strongest <= 0)
+      continue;
+    if (out.empty() || static_cast<std::int64_t>(i - out.back().last) * hour_ms > gap_ms)
+      out.push_back({i, i, 0});
+    out.back().last = i;
+    out.back().strength = std::max(out.back().strength, strongest);
+  }
+  return out;
+}
+
+/// What an incident must be stronger than, so that the past would have kept within the budget: the strength of the
+/// strongest one that it had no room for.
+double limit_of(const std::vector<stretch>& all, const watch_question& q, const watch_config& config) {
+  const auto past = std::min(q.fresh, hours_of(q));
+  if (past <= config.hours_min)
+    return 0;
+  const auto weeks = static_cast<double>(past - config.hours_min) / static_cast<double>(week_hours);
+  const auto room = static_cast<std::size_t>(std::ceil(static_cast<double>(config.per_week) * std::max(1.0, weeks)));
+  std::vector<double> strengths;
+  for (const auto& s : all)
+    if (s.first < past)
+      strengths.push_back(s.strength);
+  if (strengths.size() <= room)
+    return 0;
+  std::sort(strengths.begin(), strengths.end(), std::greater<>());
+  return strengths[room];
+}
+
+std::int64_t value_in(const metric_line& line, const stretch& s) {
+  std::int64_t out = 0;
+  for (auto i = s.first; i <= s.last; ++i)
+    out += line.values[i];
+  return out;
+}
+
+std::int64_t expected_in(const judged_line& l, const stretch& s) {
+  double out = 0;
+  for (auto i = s.first; i <= s.last; ++i)
+    out += l.expected[i];
+  return std::llround(std::clamp(out, -1e15, 1e15));
+}
+
+/// The same hours of the weeks before.
+double usual_in(const metric_line& line, const stretch& s) {
+  double out = 0;
+  for (auto i = static_cast<std::int64_t>(s.first); i <= static_cast<std::int64_t>(s.last); ++i)
+    for (auto back = 1; back <= share_weeks && i >= back * week_hours; ++back)
+      out += static_cast<double>(line.values[static_cast<std::size_t>(i - back * week_hours)]);
+  return out;
+}
+
+std::string_view dimension_of(std::string_view segment) {
+  return segment.substr(0, segment.find('='));
+}
+
+/// Segments of one dimension are expected to have their usual share of what is expected of the total. Of several
+/// dimensions the one is told in which one segment stands out most.
+explanation explain_change(const std::vector<judged_line>& lines, const judged_line& total, const stretch& s) {
+  const segment_change whole{"", expected_in(total, s), value_in(*total.line, s)};
+  const auto usual_whole = usual_in(*total.line, s);
+  std::map<std::string_view, std::vector<segment_change>> by_dimension;
+  for (const auto& l : lines) {
+    if (l.line->metric != total.line->metric || l.line->segment.empty())
+      continue;
+    const auto share = usual_whole > 0 ? usual_in(*l.line, s) / usual_whole : 0;
+    by_dimension[dimension_of(l.line->segment)].push_back(
+        {l.line->segment, std::llround(share * static_cast<double>(whole.expected)), value_in(*l.line, s)});
+  }
+  explanation best = explain(whole, {});
+  double most = -1;
+  for (const auto& [dimension, segments] : by_dimension) {
+    auto e = explain(whole, segments);
+    const auto stands_out = e.drivers.empty() || e.broad ? 0 : std::abs(e.drivers.front().share);
+    if (stands_out > most)
+      most = stands_out, best = std::move(e);
+  }
+  return best;
+}
+
+finding describe(const watch_question& q, const std::vector<judged_line>& lines, const stretch& s) {
+  finding out{hour(q, s.first), hour(q, s.last), {}, {}, {}};
+  std::vector<std::pair<moved, const judged_line*>> all;
+  for (const auto& l : lines) {
+    const auto peak = *std::max_element(l.strength.begin() + static_cast<std::ptrdiff_t>(s.first),
+                                        l.strength.begin() + static_cast<std::ptrdiff_t>(s.last) + 1);
+    if (peak > 0)
+      all.push_back({{l.line->metric, l.line->segment, value_in(*l.line, s), expected_in(l, s), peak}, &l});
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return std::pair(!a.first.segment.empty(), -a.first.strength) <
+           std::pair(!b.first.segment.empty(), -b.first.strength);
+  });
+  for (const auto& [m, l] : all)
+    out.what.push_back(m);
+  const auto& main = *all.front().second;
+  for (auto i = s.first; i <= s.last && out.reason.empty(); ++i)
+    out.reason = main.reason[i];
+  out.parts = main.line->segment.empty()
+                  ? explain_change(lines, main, s)
+                  : explain({"", expected_in(main, s), value_in(*main.line, s)},
+                            {{main.line->segment, expected_in(main, s), value_in(*main.line, s)}});
+  return out;
+}
+
+} // namespace
+
+watch_answer watch(const watch_question& q, const watch_config& config) {
+  watch_answer out;
+  std::vector<judged_line> lines;
+  for (const auto& line : q.lines)
+    lines.push_back(judge(q, line, config));
+  const auto all = stretches(q, lines, config.gap_ms);
+  const auto limit = limit_of(all, q, config);
+  auto told = q.told;
+  for (const auto& s : all) {
+    if (s.last < q.fresh)
+      continue;
+    const auto begin = hour(q, s.first);
+    // One that goes on was judged when it began; what it is made of may look a little different by now.
+    const auto goes_on = s.first < q.fresh || std::any_of(told.begin(), told.end(), [&](time_ms t) {
+                           return std::abs(t.value - begin.value) <= config.gap_ms;
+                         });
+    if (goes_on)
+      continue;
+    const auto in_week = std::count_if(told.begin(), told.end(),
+                                       [&](time_ms t) { return std::abs(t.value - begin.value) < 7 * day_ms; });
+    if (s.strength <= limit || static_cast<std::size_t>(in_week) >= config.per_week) {
+      ++out.held;
+      continue;
+    }
+    told.push_back(begin);
+    out.told.push_back(describe(q, lines, s));
+  }
+  return out;
+}
+
+} // namespace pulse::series

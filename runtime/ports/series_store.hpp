@@ -1,0 +1,42 @@
+// Port: what the watch over a tenant's metrics reads and keeps. Blocking; adapter: postgres/series_store.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/ids.hpp"
+#include "base/time.hpp"
+#include "models/alert/candidate.hpp"
+#include "models/series/watch.hpp"
+
+namespace pulse {
+
+/// Hourly sums from the rollups, whole hours only.
+struct metric_history {
+  series::watch_question question;
+  /// ISO 4217; empty while no money came.
+  std::string currency;
+  /// End of the last whole hour: what is judged up to now.
+  time_ms to;
+};
+
+class series_store {
+public:
+  virtual ~series_store() = default;
+
+  /// Nobody else begins with this tenant in so many seconds: the claim of a look that begins.
+  virtual result<void> claim(tenant_id tenant, std::int64_t seconds) = 0;
+
+  /// The last `weeks` up to the hour that ended before `now`, fresh from where the last look ended, at most a day back:
+  /// older events are not alerted. Totals of each metric, and the segments that most orders are of. `not_found`.
+  virtual result<metric_history> history(tenant_id tenant, time_ms now, int weeks) = 0;
+
+  /// Stores the alerts (each once, whatever is repeated), how far was judged, and when to look again; all or none. The
+  /// alerts that are new.
+  virtual result<std::int64_t> conclude(tenant_id tenant, time_ms judged_to,
+                                        const std::vector<alert::candidate>& alerts, time_ms next) = 0;
+};
+
+} // namespace pulse
