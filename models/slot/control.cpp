@@ -42,12 +42,32 @@ result<control> decode_control(std::string_view body) {
   return control{*parsed, *kind, *hash, number(j, "version")};
 }
 
+std::string* in_force::hash_of(std::string_view kind) {
+  return kind == "mapping" ? &mapping
+         : kind == "model" ? &model
+         : kind == "rules" ? &rules
+         : kind == "lists" ? &lists
+                           : nullptr;
+}
+
+std::int64_t* in_force::version_of(std::string_view kind) {
+  return kind == "mapping" ? &mapping_version
+         : kind == "model" ? &model_version
+         : kind == "rules" ? &rules_version
+         : kind == "lists" ? &lists_version
+                           : nullptr;
+}
+
 std::string encode_in_force(const in_force& f) {
   return nlohmann::ordered_json{{"v", 1},
                                 {"mapping", f.mapping},
                                 {"mapping_version", f.mapping_version},
                                 {"model", f.model},
                                 {"model_version", f.model_version},
+                                {"rules", f.rules},
+                                {"rules_version", f.rules_version},
+                                {"lists", f.lists},
+                                {"lists_version", f.lists_version},
                                 {"currency", f.currency}}
       .dump();
 }
@@ -61,6 +81,10 @@ result<in_force> decode_in_force(std::string_view bytes) {
   out.mapping_version = number(j, "mapping_version");
   out.model = text(j, "model").value_or("");
   out.model_version = number(j, "model_version");
+  out.rules = text(j, "rules").value_or("");
+  out.rules_version = number(j, "rules_version");
+  out.lists = text(j, "lists").value_or("");
+  out.lists_version = number(j, "lists_version");
   out.currency = text(j, "currency").value_or("");
   return out;
 }

@@ -10,8 +10,9 @@
 
 namespace pulse::slot {
 
-/// Puts an immutable version in force: `kind` is `mapping` or `model`, `hash` names the stored bytes. Versions of a
-/// kind count up, going back included: a record that was sent again and lands behind a newer one changes nothing.
+/// Puts an immutable version in force: `kind` is `mapping`, `model`, `rules` or `lists`, `hash` names the stored bytes.
+/// Versions of a kind count up, going back included: a record that was sent again and lands behind a newer one changes
+/// nothing.
 struct control {
   uuid id;
   std::string kind;
@@ -29,11 +30,22 @@ struct in_force {
   std::int64_t mapping_version = 0;
   std::string model;
   std::int64_t model_version = 0;
+  std::string rules;
+  std::int64_t rules_version = 0;
+  std::string lists;
+  std::int64_t lists_version = 0;
   /// Of events that name none: the tenant's own, else that of its first money event.
   std::string currency;
 
   bool operator==(const in_force&) const = default;
+
+  /// Hash and version in force of a kind; null for a kind that there is not.
+  std::string* hash_of(std::string_view kind);
+  std::int64_t* version_of(std::string_view kind);
 };
+
+/// Every kind of version that can be in force.
+inline constexpr std::string_view version_kinds[] = {"mapping", "model", "rules", "lists"};
 
 inline constexpr std::int32_t control_chunk = -1;
 

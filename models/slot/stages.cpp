@@ -5,6 +5,7 @@
 #include "models/event/raw_codec.hpp"
 #include "models/event/standardise.hpp"
 #include "models/risk/tenant_scorer.hpp"
+#include "models/rules/engine.hpp"
 #include "models/slot/shared_data.hpp"
 
 namespace pulse::slot {
@@ -66,7 +67,7 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
         return true;
     return false;
   }();
-  if (!control || !known) {
+  if (!control || !known || settings.version_of(control->kind) == nullptr) {
     fail(out, &raw, {"enrichment", "control", "a control record that names no stored version", ""}, raw.body);
     return;
   }
@@ -74,13 +75,13 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
   out.control_id = control->id;
   out.control_kind = control->kind;
   out.control_hash = control->hash;
-  auto& version = control->kind == "model" ? settings.model_version : settings.mapping_version;
+  auto& version = *settings.version_of(control->kind);
   out.control_superseded = control->version < version;
   if (out.control_superseded)
     return;
   version = control->version;
-  (control->kind == "model" ? settings.model : settings.mapping) = control->hash;
-  if (control->kind == "model")
+  *settings.hash_of(control->kind) = control->hash;
+  if (control->kind != "mapping")
     return;
   for (const auto& a : artifacts)
     if (a.kind == control->kind && a.hash == control->hash)
@@ -131,11 +132,25 @@ enriched_part enrichment_stage::work(part p) {
   return out;
 }
 
+namespace {
+
+/// Chunks of windows stand behind those of the scorer.
+constexpr std::int32_t window_chunk_first = scoring::chunk_count;
+
+} // namespace
+
 struct scoring_stage::impl {
   std::shared_ptr<const shared_data> shared;
   in_force stored;
   scoring::tenant_scorer scorer;
+  rules::engine engine;
   log_offset last{-1};
+
+  explicit impl(std::shared_ptr<const shared_data> data) : shared(std::move(data)), engine(shared->enrichers.data()) {
+  }
+
+  void load(const stage_start& start);
+  void use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts);
 
   void use_model(const std::string& hash, const std::vector<artifact>& artifacts);
   void score(processed& it, bool replay);
@@ -162,20 +177,52 @@ void scoring_stage::impl::score(processed& it, bool replay) {
   scorer.seen_before(it.event, it.offset);
   if (replay) {
     scorer.replay(it.event, it.offset);
+    engine.replay(it.event, it.offset);
     return;
   }
   const auto row = scorer.score(it.event, it.offset);
+  engine.apply(it.event, row, {}, it.offset);
   it.features.assign(row.begin(), row.end());
 }
 
-scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
-  impl_(std::make_unique<impl>()) {
-  impl_->shared = std::move(shared);
-  impl_->stored = start.settings;
-  for (const auto& image : start.images)
-    if (auto ok = impl_->scorer.load({image.chunk, image.as_of, image.bytes}); !ok)
+void scoring_stage::impl::use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts) {
+  if (kind == "model")
+    return use_model(hash, artifacts);
+  for (const auto& a : artifacts) {
+    if (hash.empty() || a.kind != kind || a.hash != hash)
+      continue;
+    if (kind == "rules") {
+      auto set = rules::rule_set::load(*a.bytes);
+      if (!set)
+        throw std::runtime_error("stored rules cannot be read: " + set.err().detail);
+      engine.set_rules(*set);
+    } else if (kind == "lists") {
+      auto lists = rules::compiled_lists::compile(*a.bytes);
+      if (!lists)
+        throw std::runtime_error("stored lists cannot be read: " + lists.err().detail);
+      engine.set_lists(*lists);
+    }
+  }
+}
+
+void scoring_stage::impl::load(const stage_start& start) {
+  stored = start.settings;
+  for (const auto& image : start.images) {
+    const auto ok = image.chunk < window_chunk_first
+                        ? scorer.load({image.chunk, image.as_of, image.bytes})
+                        : engine.load({image.chunk - window_chunk_first, image.as_of, image.bytes});
+    if (!ok)
       throw std::runtime_error("a stored image cannot be read: " + ok.err().detail);
-  impl_->use_model(start.settings.model, start.artifacts);
+  }
+  engine.set_folded_to(scorer.folded_to());
+  use("model", start.settings.model, start.artifacts);
+  use("rules", start.settings.rules, start.artifacts);
+  use("lists", start.settings.lists, start.artifacts);
+}
+
+scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
+  impl_(std::make_unique<impl>(std::move(shared))) {
+  impl_->load(start);
 }
 
 scoring_stage::~scoring_stage() = default;
@@ -189,8 +236,8 @@ part_result scoring_stage::work(enriched_part p) {
     impl_->last = it.offset;
     if (it.outcome == outcome::stored)
       impl_->score(it, p.replay);
-    else if (it.outcome == outcome::control && it.control_kind == "model" && !it.control_superseded)
-      impl_->use_model(it.control_hash, p.artifacts);
+    else if (it.outcome == outcome::control && !it.control_superseded)
+      impl_->use(it.control_kind, it.control_hash, p.artifacts);
   }
   if (p.take_images) {
     if (!(p.settings == impl_->stored)) {
@@ -199,6 +246,8 @@ part_result scoring_stage::work(enriched_part p) {
     }
     for (auto& image : impl_->scorer.take_dirty_images(impl_->last))
       out.images.push_back({image.chunk, image.as_of, std::move(image.bytes)});
+    for (auto& image : impl_->engine.take_dirty_images(impl_->last))
+      out.images.push_back({window_chunk_first + image.chunk, image.as_of, std::move(image.bytes)});
   }
   if (!p.replay)
     out.results = std::move(p.items);
