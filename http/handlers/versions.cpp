@@ -6,6 +6,8 @@
 
 #include "http/handlers/problems.hpp"
 #include "models/enrichment/mapping.hpp"
+#include "models/rules/lists.hpp"
+#include "models/rules/rule_set.hpp"
 
 namespace pulse::http {
 
@@ -13,6 +15,42 @@ namespace {
 
 using json = nlohmann::ordered_json;
 using stores_ptr = std::shared_ptr<store_pool<control_store>>;
+
+/// A kind of version that tenants write themselves.
+struct document_kind {
+  std::string kind;
+  std::string path;
+  /// Every problem of a document.
+  std::vector<note> (*check)(std::string_view);
+  /// Id and canonical bytes.
+  result<std::pair<std::string, std::string>> (*compile)(std::string_view);
+};
+
+std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
+  std::vector<note> out;
+  for (const auto& p : problems)
+    out.push_back({p.code, p.pointer, p.detail});
+  return out;
+}
+
+template <class Compiled>
+result<std::pair<std::string, std::string>> named_bytes(std::string_view document) {
+  const auto done = Compiled::compile(document);
+  if (!done)
+    return done.err();
+  return std::pair{(*done)->id(), (*done)->canonical()};
+}
+
+const std::vector<document_kind>& document_kinds() {
+  static const std::vector<document_kind> out{
+      {"mapping", "/v1/mappings", check_mapping, named_bytes<compiled_mapping>},
+      {"rules", "/v1/rules", [](std::string_view d) { return as_notes(rules::check_rules(d)); },
+       named_bytes<rules::rule_set>},
+      {"lists", "/v1/lists", [](std::string_view d) { return as_notes(rules::check_lists(d)); },
+       named_bytes<rules::compiled_lists>},
+  };
+  return out;
+}
 
 json to_json(const listed_model& v) {
   return {{"version", v.version},
@@ -47,19 +85,20 @@ const listed_model* find_version(const std::vector<listed_model>& versions, std:
 }
 
 /// Stores the body as the next version and puts it in force. `number`: the version that it has to become.
-response publish_mapping(control_store& store, const request& in, const version_ports& ports, std::string_view number) {
-  if (const auto problems = check_mapping(in.body); !problems.empty())
-    return refused_mapping(problems);
-  const auto mapping = compiled_mapping::compile(in.body);
-  if (!mapping)
-    return response::problem(mapping.err());
-  const auto& m = **mapping;
+response publish_document(control_store& store, const request& in, const document_kind& k, const version_ports& ports,
+                          std::string_view number) {
+  if (const auto problems = k.check(in.body); !problems.empty())
+    return refused_document(k.kind, problems);
+  const auto document = k.compile(in.body);
+  if (!document)
+    return response::problem(document.err());
+  const auto& [id, canonical] = *document;
   if (!number.empty()) {
-    auto versions = store.versions(in.who.tenant, "mapping");
+    auto versions = store.versions(in.who.tenant, k.kind);
     if (!versions)
       return response::problem(versions.err());
     const auto* same = find_version(*versions, number);
-    if (same != nullptr && same->id == m.id())
+    if (same != nullptr && same->id == id)
       return response::json(200, to_json(*same).dump());
     const auto next = versions->empty() ? 1 : versions->front().version + 1;
     if (same != nullptr || number != std::to_string(next))
@@ -67,12 +106,12 @@ response publish_mapping(control_store& store, const request& in, const version_
           error{ec::conflict, fmt::format("this would become version {}, not {}", next, number), ""});
   }
   if (is_dry_run(in))
-    return response::json(200, json{{"ok", true}, {"id", m.id()}}.dump());
-  auto control = store.publish(in.who.tenant, "mapping", m.id(), m.canonical(), "{}", "key " + in.who.key_name);
+    return response::json(200, json{{"ok", true}, {"id", id}}.dump());
+  auto control = store.publish(in.who.tenant, k.kind, id, canonical, "{}", "key " + in.who.key_name);
   if (!control)
     return response::problem(control.err());
   ports.put_in_force(in.who.tenant, *control);
-  return stored(store, in, "mapping", 201);
+  return stored(store, in, k.kind, 201);
 }
 
 /// Puts a version that is stored in force again, as a new version.
@@ -102,20 +141,21 @@ std::optional<std::string> named_version(const std::string& body) {
   return j["version"].is_string() ? j["version"].get<std::string>() : j["version"].dump();
 }
 
-/// The version that the body names, else the latest; a body that is a mapping is stored and put in force.
-response publish_named(control_store& store, const request& in, const version_ports& ports) {
+/// The version that the body names, else the latest; a body that is a document is stored and put in force.
+response publish_named(control_store& store, const request& in, const document_kind& k, const version_ports& ports) {
   const auto name = named_version(in.body);
   if (!name)
-    return publish_mapping(store, in, ports, "");
-  auto versions = store.versions(in.who.tenant, "mapping");
+    return publish_document(store, in, k, ports, "");
+  auto versions = store.versions(in.who.tenant, k.kind);
   if (!versions)
     return response::problem(versions.err());
   if (versions->empty())
-    return response::problem(error{ec::conflict, "no mapping is stored yet: PUT /v1/mappings stores one", ""});
+    return response::problem(
+        error{ec::conflict, fmt::format("no {} stored yet: PUT {} stores one", k.kind, k.path), ""});
   const auto* v = name->empty() ? &versions->front() : find_version(*versions, *name);
   if (v == nullptr)
-    return response::problem(404, "not_found", fmt::format("there is no mapping {}", *name));
-  return use_again(store, in, "mapping", *v, ports);
+    return response::problem(404, "not_found", fmt::format("there is no {} {}", k.kind, *name));
+  return use_again(store, in, k.kind, *v, ports);
 }
 
 /// Puts the version before the live one, or the one that the body names, in force again.
@@ -149,7 +189,7 @@ response list(control_store& store, const request& in, const std::string& kind) 
   return response::json(200, json{{"data", data}, {"has_more", false}, {"next_cursor", nullptr}}.dump());
 }
 
-/// One version by its number or id, with the document of a mapping.
+/// One version by its number or id, with its document where tenants write them.
 response one(control_store& store, const request& in, const std::string& kind, std::string_view name) {
   auto versions = store.versions(in.who.tenant, kind);
   if (!versions)
@@ -158,7 +198,7 @@ response one(control_store& store, const request& in, const std::string& kind, s
   if (v == nullptr)
     return response::problem(404, "not_found", fmt::format("there is no {} {}", kind, name));
   auto out = to_json(*v);
-  if (kind == "mapping") {
+  if (kind != "model") {
     auto bytes = store.version_bytes(in.who.tenant, kind, v->id);
     if (!bytes)
       return response::problem(bytes.err());
@@ -182,33 +222,41 @@ auto asking(stores_ptr stores, std::function<response(control_store&, const requ
   };
 }
 
+void add_document_routes(const document_kind& k, const stores_ptr& stores, const version_ports& ports,
+                         std::vector<route>& out) {
+  out.push_back(make("POST", k.path + "/check", scope::read, [k](const request& in, const responder& answer) {
+    const auto problems = k.check(in.body);
+    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused_document(k.kind, problems));
+  }));
+  out.push_back(make("PUT", k.path, scope::admin, asking(stores, [k, ports](auto& s, const auto& in) {
+                       return publish_document(s, in, k, ports, "");
+                     })));
+  out.push_back(make("PUT", k.path + "/{version}", scope::admin, asking(stores, [k, ports](auto& s, const auto& in) {
+                       return publish_document(s, in, k, ports, in.param("version"));
+                     })));
+  out.push_back(make("POST", k.path + "/publish", scope::admin,
+                     asking(stores, [k, ports](auto& s, const auto& in) { return publish_named(s, in, k, ports); })));
+}
+
 } // namespace
 
 std::vector<route> version_routes(stores_ptr stores, version_ports ports) {
   std::vector<route> out;
-  for (const auto& [path, kind] :
-       {std::pair<std::string, std::string>{"/v1/mappings", "mapping"}, {"/v1/models", "model"}}) {
+  const auto add_reading = [&](const std::string& path, const std::string& kind, const std::string& name) {
     out.push_back(
         make("GET", path, scope::read, asking(stores, [kind](auto& s, const auto& in) { return list(s, in, kind); })));
-    out.push_back(
-        make("GET", path + (kind == "mapping" ? "/{version}" : "/{id}"), scope::read,
-             asking(stores, [kind](auto& s, const auto& in) { return one(s, in, kind, in.params.front().second); })));
+    out.push_back(make("GET", path + name, scope::read, asking(stores, [kind](auto& s, const auto& in) {
+                         return one(s, in, kind, in.params.front().second);
+                       })));
+    out.push_back(make("POST", path + "/rollback", scope::admin, asking(stores, [kind, ports](auto& s, const auto& in) {
+                         return roll_back(s, in, kind, ports);
+                       })));
+  };
+  add_reading("/v1/models", "model", "/{id}");
+  for (const auto& k : document_kinds()) {
+    add_reading(k.path, k.kind, "/{version}");
+    add_document_routes(k, stores, ports, out);
   }
-  out.push_back(make("POST", "/v1/mappings/check", scope::read, [](const request& in, const responder& answer) {
-    const auto problems = check_mapping(in.body);
-    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused_mapping(problems));
-  }));
-  out.push_back(make("PUT", "/v1/mappings", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return publish_mapping(s, in, ports, ""); })));
-  out.push_back(make("PUT", "/v1/mappings/{version}", scope::admin, asking(stores, [ports](auto& s, const auto& in) {
-                       return publish_mapping(s, in, ports, in.param("version"));
-                     })));
-  out.push_back(make("POST", "/v1/mappings/publish", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return publish_named(s, in, ports); })));
-  out.push_back(make("POST", "/v1/mappings/rollback", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "mapping", ports); })));
-  out.push_back(make("POST", "/v1/models/rollback", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "model", ports); })));
   out.push_back(make("POST", "/v1/models/train", scope::admin, [ports](const request& in, responder answer) {
     ports.train(in.who.tenant, [answer = std::move(answer)](const result<std::pair<std::string, std::size_t>>& done) {
       if (!done)

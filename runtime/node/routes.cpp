@@ -11,6 +11,7 @@
 #include "http/handlers/mapping_dry_run.hpp"
 #include "http/handlers/openapi.hpp"
 #include "http/handlers/query.hpp"
+#include "http/handlers/rules_dry_run.hpp"
 #include "http/handlers/tenants.hpp"
 #include "http/handlers/versions.hpp"
 #include "postgres/admin_store.hpp"
@@ -143,6 +144,7 @@ route_lists make_routes(const route_parts& p) {
                                                       system_clock());
   });
   out.gateway.push_back(http::mapping_dry_run_route(query_stores));
+  out.gateway.push_back(http::rules_dry_run_route(query_stores));
   for (auto& r : http::query_routes(query_stores, system_clock()))
     out.gateway.push_back(std::move(r));
 

@@ -46,6 +46,8 @@ struct stored_event {
   std::string model;
   bool degraded = false;
   std::string parts_json;
+  /// As they were scored; empty where nothing is stored.
+  std::vector<float> features;
   std::string properties_json;
   std::string context_json;
   std::string provenance_json;

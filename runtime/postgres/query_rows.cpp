@@ -1,5 +1,7 @@
 #include "postgres/query_rows.hpp"
 
+#include <cstring>
+
 #include <fmt/format.h>
 
 #include "base/encoding.hpp"
@@ -12,7 +14,8 @@ std::string event_columns_read() {
       "e.event_id, e.message_id, e.type, e.name, {}, {}, {}, e.test, e.customer, e.anonymous_id, e.store, e.campaign, "
       "e.products, e.order_id, e.amount_minor, e.currency, e.country, e.region, e.city, e.device, e.browser, e.os, "
       "e.bot, e.referrer, e.risk_milli, e.risk_level, e.risk_outcome, e.anomaly, e.model, e.degraded, e.risk_parts, "
-      "e.properties, e.context, e.provenance, e.notes, e.trace_id, e.node, e.raw_slot, e.raw_offset",
+      "e.properties, e.context, e.provenance, e.notes, e.trace_id, e.node, e.raw_slot, e.raw_offset, "
+      "e.features",
       millis("e.occurred_at"), millis("e.received_at"), millis("e.stored_at"));
 }
 
@@ -43,6 +46,10 @@ stored_event to_event(const pqxx::row& row) {
   e.node = in.text();
   e.slot = slot_id{in.value<std::int32_t>()};
   e.offset = log_offset{in.value<std::int64_t>()};
+  if (const auto features = in.maybe<pqxx::bytes>()) {
+    e.features.resize(features->size() / sizeof(float));
+    std::memcpy(e.features.data(), features->data(), e.features.size() * sizeof(float));
+  }
   return e;
 }
 
