@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/lease_keeper/lease_gate.hpp"
 #include "base/time.hpp"
 #include "models/event/request_parser.hpp"
 #include "models/slot/machine.hpp"
@@ -41,6 +42,10 @@ struct actor_context {
   std::string public_url;
   /// Batches are written to the topics that others read before they are stored.
   bool taps = false;
+  /// In a cluster: until when each slot may be stored. Without it the data directory's lock says enough.
+  std::shared_ptr<const lease_gate> gate = nullptr;
+  /// In a cluster: a slot that is held by lease found a newer owner, or cannot go on. Any thread.
+  std::function<void(slot_id, epoch)> slot_lost = nullptr;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

@@ -29,9 +29,10 @@ error no_answer(const caf::error& e) {
 
 } // namespace
 
-slot_reader_state::slot_reader_state(slot_reader_actor::pointer p, context_ptr c, slot_id s, node_agent_actor a) :
-  self(p), context(std::move(c)), slot(s), agent(std::move(a)) {
-  writer = self->spawn<store_writer, caf::linked + caf::detached>(context, slot);
+slot_reader_state::slot_reader_state(slot_reader_actor::pointer p, context_ptr c, slot_id s, node_agent_actor a,
+                                     std::optional<slot_claim> by_lease) :
+  self(p), context(std::move(c)), slot(s), agent(std::move(a)), claim(std::move(by_lease)) {
+  writer = self->spawn<store_writer, caf::linked + caf::detached>(context, slot, claim);
   // The log may wake us on its own thread, also after we are gone.
   auto weak = caf::actor_cast<caf::weak_actor_ptr>(caf::actor_cast<caf::strong_actor_ptr>(self));
   context->log.on_appended(slot, [weak, flag = woken] {
@@ -53,6 +54,10 @@ void slot_reader_state::take_over() {
       .then(
           [this](const slot_start_ptr& start) {
             taking = false;
+            if (!*start && start->err().code == ec::fenced) {
+              stop(start->err());
+              return;
+            }
             if (!*start) {
               log::warning("take_over_failed", "slot_reader", (*start).err().detail);
               self->delayed_send(slot_reader_actor(self), take_over_retry, wake_atom_v);
@@ -252,6 +257,8 @@ void slot_reader_state::stop(const error& why) {
   state = why.code == ec::fenced ? "fenced" : "stopped";
   context->metrics.alarm("slot_stopped");
   log::error("slot_stopped", "slot_reader", fmt::format("slot {}: {}", slot.value, why.detail));
+  if (claim && context->slot_lost)
+    context->slot_lost(slot, claim->epoch);
 }
 
 void slot_reader_state::trim() {

@@ -15,7 +15,9 @@ namespace pulse {
 struct slot_reader_state {
   static inline constexpr const char* name = "pulse.slot_reader";
 
-  slot_reader_state(slot_reader_actor::pointer self, context_ptr context, slot_id slot, node_agent_actor agent);
+  /// Without a claim the slot is owned by the data directory's lock.
+  slot_reader_state(slot_reader_actor::pointer self, context_ptr context, slot_id slot, node_agent_actor agent,
+                    std::optional<slot_claim> claim = std::nullopt);
 
   slot_reader_actor::behavior_type make_behavior();
 
@@ -51,6 +53,7 @@ struct slot_reader_state {
   context_ptr context;
   slot_id slot;
   node_agent_actor agent;
+  std::optional<slot_claim> claim;
   store_writer_actor writer;
   std::optional<slot::machine> machine;
   epoch held;

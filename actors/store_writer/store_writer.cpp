@@ -21,12 +21,13 @@ std::vector<log_entry> entries_of(std::vector<slot::tap_record> records, epoch w
 
 } // namespace
 
-store_writer_state::store_writer_state(store_writer_actor::pointer p, context_ptr c, slot_id s) :
-  self(p), context(std::move(c)), slot(s), store(context->make_slot_store()) {
+store_writer_state::store_writer_state(store_writer_actor::pointer p, context_ptr c, slot_id s,
+                                       std::optional<slot_claim> by_lease) :
+  self(p), context(std::move(c)), slot(s), claim(std::move(by_lease)), store(context->make_slot_store()) {
 }
 
 result<slot_start> store_writer_state::take_over() {
-  auto start = store->take_over(slot);
+  auto start = claim ? store->take_over(slot, *claim) : store->take_over(slot);
   if (start)
     held = start->epoch;
   tapped.reset();
@@ -59,7 +60,10 @@ result<void> store_writer_state::write_taps(const slot::batch& batch) {
   return {};
 }
 
+/// What is late under a lease is tried again under the same epoch, once the lease is renewed.
 result<commit_outcome> store_writer_state::commit(const slot::batch& batch) {
+  if (claim && context->gate && !context->gate->may_store(slot, claim->epoch, context->time.monotonic_ms()))
+    return error{ec::unavailable, "the slot's lease has to be renewed first", ""};
   const stage_timer timer(context->metrics, "storing");
   if (auto ok = write_taps(batch); !ok)
     return ok.err();

@@ -11,7 +11,9 @@ namespace pulse {
 struct store_writer_state {
   static inline constexpr const char* name = "pulse.store_writer";
 
-  store_writer_state(store_writer_actor::pointer self, context_ptr context, slot_id slot);
+  /// Without a claim the slot is owned by the data directory's lock.
+  store_writer_state(store_writer_actor::pointer self, context_ptr context, slot_id slot,
+                     std::optional<slot_claim> claim = std::nullopt);
 
   store_writer_actor::behavior_type make_behavior();
 
@@ -24,6 +26,7 @@ struct store_writer_state {
   store_writer_actor::pointer self;
   context_ptr context;
   slot_id slot;
+  std::optional<slot_claim> claim;
   std::unique_ptr<slot_store> store;
   epoch held;
   /// The batch whose taps are written: one that is stored again does not write them again.

@@ -12,6 +12,8 @@ namespace pulse::csv {
 
 namespace {
 
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
 std::string_view trim(std::string_view s) {
   const auto space = [](char c) {
     return c == ' ' || c == '\t';
@@ -38,8 +40,8 @@ error at_line(std::size_t line, std::string_view what) {
 
 record_reader::record_reader(std::string_view text) : text_(text) {
   // Spreadsheets put a byte order mark in front.
-  if (text_.substr(0, 3) == "\xef\xbb\xbf")
-    at_ = 3;
+  if (text_.starts_with(byte_order_mark))
+    at_ = byte_order_mark.size();
 }
 
 result<std::string> record_reader::quoted() {
@@ -154,7 +156,8 @@ result<numeric_table> read_numbers(std::string_view text, const std::function<bo
 }
 
 std::string quote(std::string_view field) {
-  if (field.find_first_of(",\"\r\n") == field.npos)
+  // A byte order mark in front would be taken for the file's.
+  if (field.find_first_of(",\"\r\n") == field.npos && !field.starts_with(byte_order_mark))
     return std::string(field);
   std::string out = "\"";
   for (auto c : field) {

@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t body_knots = 100;
 constexpr double tail_min = 1e-12;
+/// What a file may hold: differences stay finite.
+constexpr double score_max = 1e12;
 
 struct pareto {
   double shape = 0;
@@ -150,14 +152,14 @@ std::optional<calibration> read_calibration(binary::reader& in) {
     out.score.push_back(in.get<double>());
     out.share.push_back(in.get<double>());
     const auto rising = i == 0 || (out.score[i] > out.score[i - 1] && out.share[i] <= out.share[i - 1]);
-    if (!std::isfinite(out.score[i]) || !(out.share[i] > 0) || out.share[i] > 1 || !rising)
+    if (!(std::abs(out.score[i]) <= score_max) || !(out.share[i] > 0) || out.share[i] > 1 || !rising)
       return std::nullopt;
   }
   out.tail_share = in.get<double>();
   out.shape = in.get<double>();
   out.scale = in.get<double>();
   const auto tail_good = out.tail_share > 0 && out.tail_share <= 1 && out.shape >= 0 && out.shape <= 1 &&
-                         out.scale > 0 && std::isfinite(out.scale);
+                         out.scale > 0 && out.scale <= score_max;
   if (!in.ok() || n == 0 || !tail_good)
     return std::nullopt;
   return out;

@@ -1,19 +1,28 @@
-// Fitting: grows the forests, scales them against each other and calibrates, all on rows out of bag; see model.hpp.
+// Fitting: grows the forests, fits the terms beside them, scales all against each other and calibrates, on what they
+// say about rows they had not seen; see model.hpp.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include <fmt/format.h>
 
-#include "models/detection/model.hpp"
-#include "models/detection/model_data.hpp"
+#include "models/detection/held_out.hpp"
 
 namespace pulse::detection {
 
 namespace {
 
-constexpr std::size_t calibration_rows_max = 10'000;
-constexpr std::size_t folds = 4;
+/// Share of training rows that reach a term's ceiling; see capped_term.
+constexpr double ceiling_share = 0.02;
+/// The plain forest counts twice, everything else once. Equal weights lose half a point on sets whose odd rows the
+/// plain forest finds best; no set gains or loses more than two points by any weights near these.
+constexpr double plain_weight = 2;
+/// Fewer rows than this for each column do not say how columns go together (Rousseeuw and Van Driessen's n > 5p).
+constexpr std::size_t ellipse_rows_a_column = 5;
+/// Least spans, for rows that are all alike: a hundredth of a forest score's own range, half a bit for the terms.
+constexpr double forest_span_min = 0.01;
+constexpr double term_span_min = 0.5;
+/// Apart from the streams of the trees.
+constexpr std::uint64_t neighbours_stream = std::uint64_t{0xff} << 32;
 
 /// An infinity becomes one width beyond the finite values: far out, without spoiling every threshold.
 float_matrix to_floats(matrix_view rows) {
@@ -34,19 +43,6 @@ float_matrix to_floats(matrix_view rows) {
   return out;
 }
 
-struct grown {
-  forest f;
-  /// Per tree, ascending row numbers.
-  std::vector<std::vector<std::uint32_t>> samples;
-};
-
-void run(const fit_options& options, std::size_t count, const std::function<void(std::size_t)>& body) {
-  if (options.for_each)
-    return options.for_each(count, body);
-  for (std::size_t i = 0; i < count; ++i)
-    body(i);
-}
-
 grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& options) {
   grown out;
   auto psi = std::min<std::size_t>(options.max_samples, data.rows);
@@ -58,7 +54,7 @@ grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& 
   out.f.c = path_length_table(out.f.psi);
   out.f.trees.resize(options.n_estimators);
   out.samples.resize(options.n_estimators);
-  run(options, options.n_estimators, [&](std::size_t i) {
+  run_all(options, options.n_estimators, [&](std::size_t i) {
     random_stream random(options.random_state, static_cast<std::uint64_t>(rule) << 32 | i);
     out.samples[i] = draw_sample(data.rows, out.f.psi, random);
     out.f.trees[i] = grow_tree(data, out.samples[i], rule, random, out.f.c);
@@ -68,64 +64,10 @@ grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& 
   return out;
 }
 
-/// Rows the calibration looks at: all, or so many at even distances.
-std::vector<std::uint32_t> calibration_rows(std::size_t rows) {
-  const auto n = std::min(rows, calibration_rows_max);
-  std::vector<std::uint32_t> out(n);
-  for (std::size_t i = 0; i < n; ++i)
-    out[i] = static_cast<std::uint32_t>(i * rows / n);
-  return out;
-}
-
-/// log2 score of each row by the trees that had not seen it; by all where every tree had.
-std::vector<double> out_of_bag(const grown& g, const float_matrix& data, std::span<const std::uint32_t> rows,
-                               const fit_options& options) {
-  std::vector<double> out(rows.size(), -1);
-  if (!(g.f.c.back() > 0))
-    return out;
-  constexpr std::size_t block = 256;
-  run(options, (rows.size() + block - 1) / block, [&](std::size_t b) {
-    for (auto k = b * block; k < std::min(rows.size(), (b + 1) * block); ++k) {
-      const auto row = data.row(rows[k]);
-      const auto missing = std::any_of(row.begin(), row.end(), [](float x) { return std::isnan(x); });
-      double sum = 0, seen = 0, sum_all = 0;
-      for (std::size_t i = 0; i < g.f.trees.size(); ++i) {
-        const auto h = path_length(g.f.trees[i], row, g.f.c, missing);
-        sum_all += h;
-        if (!std::binary_search(g.samples[i].begin(), g.samples[i].end(), rows[k]))
-          sum += h, ++seen;
-      }
-      out[k] = -(seen > 0 ? sum / seen : sum_all / static_cast<double>(g.f.trees.size())) / g.f.c.back();
-    }
-  });
-  return out;
-}
-
 double quantile(std::vector<double>& values, double p) {
   const auto k = static_cast<std::ptrdiff_t>(p * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), values.begin() + k, values.end());
   return values[static_cast<std::size_t>(k)];
-}
-
-/// Scales each forest by its own median and p10-p90 span and places the sum so that the median row has log2_total -1
-/// and the most unusual one thinkable stays below 0.
-void scale_bundle(model_data& m, const std::vector<std::vector<double>>& scores) {
-  const auto share = 1 / static_cast<double>(m.forests.size());
-  double centre_sum = 0, highest = range_limit;
-  for (std::size_t k = 0; k < m.forests.size(); ++k) {
-    auto values = scores[k];
-    const auto centre = quantile(values, 0.5);
-    const auto span = quantile(values, 0.9) - quantile(values, 0.1);
-    // Rows that are all alike leave no span: then a hundredth of the score's own range is one.
-    m.forests[k].scale = share / std::max(span, 0.01);
-    centre_sum += m.forests[k].scale * centre;
-    highest += m.forests[k].scale * (0 - centre);
-  }
-  const auto unit = 0.99 / highest;
-  for (auto& f : m.forests)
-    f.scale *= unit;
-  m.offset = -1 - unit * centre_sum;
-  m.range_scale = unit;
 }
 
 result<void> check(matrix_view rows, const std::vector<std::string>& names, const fit_options& options) {
@@ -147,36 +89,123 @@ result<void> check(matrix_view rows, const std::vector<std::string>& names, cons
   return {};
 }
 
-/// Ranges of all rows but those of one fold (row number modulo `folds`); of all rows when fold is `folds`.
-std::vector<column_range> fit_ranges(matrix_view rows, std::size_t fold, const fit_options& options) {
-  std::vector<column_range> out(rows.columns);
-  run(options, rows.columns, [&](std::size_t j) {
-    std::vector<double> column;
-    column.reserve(rows.rows);
+/// One member's values on the rows looked at, and what they are divided by.
+struct member_values {
+  std::vector<double> values;
+  double centre = 0;
+  double span = 1;
+};
+
+member_values measured(std::vector<double> values, double span_min) {
+  auto copy = values;
+  member_values out;
+  out.centre = quantile(copy, 0.5);
+  out.span = std::max(quantile(copy, 0.9) - quantile(copy, 0.1), span_min);
+  out.values = std::move(values);
+  return out;
+}
+
+/// Scales each member by its own median and p10-p90 span and places the mean so that the median row has log2_total -1
+/// and the most unusual one thinkable stays below 0.
+void scale_bundle(model_data& m, const std::vector<member_values>& forests, const member_values& bits,
+                  const std::vector<member_values>& inner) {
+  const auto share = 1 / (plain_weight + static_cast<double>(forests.size() + inner.size()));
+  double centre_sum = 0, highest = range_limit;
+  const auto take = [&](const member_values& v, double top, double weight = 1) {
+    const auto scale = weight * share / v.span;
+    centre_sum += scale * v.centre;
+    highest += scale * (top - v.centre);
+    return scale;
+  };
+  const auto capped = [&](const member_values& v) {
+    auto copy = v.values;
+    capped_term out;
+    out.ceiling = quantile(copy, 1 - ceiling_share);
+    out.scale = take(v, out.ceiling);
+    return out;
+  };
+  for (std::size_t k = 0; k < m.forests.size(); ++k)
+    m.forests[k].scale = take(forests[k], 0, m.forests[k].rule == split_rule::plain ? plain_weight : 1);
+  m.tails_term = capped(bits);
+  for (std::size_t k = 0; k < inner.size(); ++k)
+    m.inner[k].term = capped(inner[k]);
+  const auto unit = 0.99 / highest;
+  for (auto& f : m.forests)
+    f.scale *= unit;
+  m.tails_term.scale *= unit;
+  for (auto& i : m.inner)
+    i.term.scale *= unit;
+  m.offset = -1 - unit * centre_sum;
+  m.range_scale = unit;
+}
+
+/// The terms of a bundle beside the forests, and all values that calibration needs.
+struct bundle_values {
+  member_values bits;
+  std::vector<member_values> inner;
+  std::vector<double> near;
+  std::vector<double> excess;
+};
+
+bundle_values fit_terms(model_data& m, matrix_view rows, const float_matrix& data,
+                        std::span<const std::uint32_t> looked_at, const fit_options& options) {
+  auto columns = fit_columns(rows, options);
+  bundle_values out;
+  out.bits = measured(held_out_bits(columns, data, looked_at), term_span_min);
+  out.excess = held_out_excess(columns, rows, looked_at);
+  m.ranges = std::move(columns.ranges[folds]);
+  m.tails = std::move(columns.tails[folds]);
+  m.scales.resize(rows.columns);
+  run_all(options, rows.columns, [&](std::size_t j) {
+    std::vector<float> column(rows.rows);
     for (std::size_t i = 0; i < rows.rows; ++i)
-      if (i % folds != fold)
-        column.push_back(rows.values[i * rows.columns + j]);
-    out[j] = fit_range(std::move(column), rows.columns);
+      column[i] = data.row(i)[j];
+    m.scales[j] = fit_scale(column, m.ranges[j]);
+  });
+  const auto placed = place_all(data, m.scales, options);
+  for (auto share : inner_shares) {
+    if (rows.columns > ellipse::columns_max || rows.rows < ellipse_rows_a_column * rows.columns)
+      break;
+    m.inner.push_back({fold_ellipse(placed, rows.columns, folds, share), {}});
+    out.inner.push_back(measured(held_out_ellipse(placed, rows.columns, share, looked_at, options), term_span_min));
+  }
+  random_stream random(options.random_state, neighbours_stream);
+  auto kept = draw_sample(rows.rows, static_cast<std::uint32_t>(std::min(rows.rows, neighbours::rows_max)), random);
+  // Drawn rows are ascending; their groups must not be.
+  for (auto i = kept.size(); i > 1; --i)
+    std::swap(kept[i - 1], kept[random.below(static_cast<std::uint32_t>(i))]);
+  m.local.near = neighbours(placed, rows.columns, kept);
+  out.near = held_out_near(m.local.near, placed, rows.columns, looked_at, options);
+  return out;
+}
+
+/// What a plain forest knows of its columns: the median, for its reasons. Some rows are enough.
+std::vector<column_range> typical_values(matrix_view rows, std::span<const std::uint32_t> looked_at,
+                                         const fit_options& options) {
+  std::vector<column_range> out(rows.columns);
+  run_all(options, rows.columns, [&](std::size_t j) {
+    std::vector<double> values;
+    for (auto i : looked_at)
+      values.push_back(rows.values[i * rows.columns + j]);
+    out[j] = fit_range(std::move(values), rows.columns);
   });
   return out;
 }
 
-/// Bounded excess of the rows, each measured against ranges that were made without it.
-std::vector<double> unseen_excess(matrix_view rows, std::span<const std::uint32_t> looked_at,
-                                  const fit_options& options) {
-  std::vector<double> out(looked_at.size());
-  for (std::size_t fold = 0; fold < folds; ++fold) {
-    const auto ranges = fit_ranges(rows, fold, options);
-    for (std::size_t i = 0; i < looked_at.size(); ++i) {
-      if (looked_at[i] % folds != fold)
-        continue;
-      double sum = 0;
-      for (std::size_t j = 0; j < rows.columns; ++j)
-        sum += range_excess(ranges[j], rows.values[looked_at[i] * rows.columns + j]);
-      out[i] = bounded_excess(sum);
-    }
-  }
-  return out;
+/// Calibrates the local score and then the smaller of both tails.
+void calibrate_local(model_data& m, const std::vector<double>& totals, const bundle_values& values) {
+  const auto near = measured(values.near, term_span_min);
+  m.local.near_scale = 1 / near.span;
+  m.local.ellipse_scale = values.inner.empty() ? 0 : 1 / values.inner[0].span;
+  std::vector<double> local(totals.size());
+  for (std::size_t i = 0; i < local.size(); ++i)
+    local[i] = m.local.near_scale * values.near[i] +
+               (values.inner.empty() ? 0 : m.local.ellipse_scale * values.inner[0].values[i]);
+  m.local.calibrated = fit_calibration(local);
+  std::vector<double> joint(totals.size());
+  for (std::size_t i = 0; i < joint.size(); ++i)
+    joint[i] = joint_evidence(m.calibrated.tail(totals[i]), m.local.calibrated.tail(local[i]));
+  m.combined = fit_calibration(std::move(joint));
 }
 
 } // namespace
@@ -187,31 +216,39 @@ result<model> fit(matrix_view rows, std::vector<std::string> names, const fit_op
   auto m = std::make_shared<model_data>();
   m->card = {options.kind, options.n_estimators, options.max_samples, options.random_state, rows.rows};
   m->features = std::move(names);
-  m->ranges = fit_ranges(rows, folds, options);
   const auto data = to_floats(rows);
-  const auto looked_at = calibration_rows(rows.rows);
+  const auto looked_at = even_rows(rows.rows, calibration_rows_max);
+  const auto bundle = options.kind == model_kind::bundle;
   std::vector<split_rule> rules{split_rule::plain};
-  if (options.kind == model_kind::bundle)
+  if (bundle)
     rules.insert(rules.end(), {split_rule::pooled_gain, split_rule::full_gain, split_rule::kurtosis});
-  std::vector<std::vector<double>> scores;
+  std::vector<member_values> scores;
   for (auto rule : rules) {
     auto g = grow_forest(data, rule, options);
-    scores.push_back(out_of_bag(g, data, looked_at, options));
     g.f.pack();
+    scores.push_back(measured(out_of_bag(g, data, looked_at, options), forest_span_min));
     m->forests.push_back(std::move(g.f));
   }
-  if (options.kind == model_kind::bundle)
-    scale_bundle(*m, scores);
-  std::vector<double> totals(looked_at.size(), m->offset);
-  if (m->range_scale > 0) {
-    const auto excess = unseen_excess(rows, looked_at, options);
-    for (std::size_t i = 0; i < totals.size(); ++i)
-      totals[i] += m->range_scale * excess[i];
+  bundle_values terms;
+  if (bundle) {
+    terms = fit_terms(*m, rows, data, looked_at, options);
+    scale_bundle(*m, scores, terms.bits, terms.inner);
+  } else {
+    m->ranges = typical_values(rows, looked_at, options);
   }
-  for (std::size_t k = 0; k < m->forests.size(); ++k)
-    for (std::size_t i = 0; i < totals.size(); ++i)
-      totals[i] += m->forests[k].scale * scores[k][i];
-  m->calibrated = fit_calibration(std::move(totals));
+  std::vector<double> totals(looked_at.size(), m->offset);
+  for (std::size_t i = 0; i < totals.size(); ++i) {
+    for (std::size_t k = 0; k < m->forests.size(); ++k)
+      totals[i] += m->forests[k].scale * scores[k].values[i];
+    if (!bundle)
+      continue;
+    totals[i] += m->tails_term.of(terms.bits.values[i]) + m->range_scale * terms.excess[i];
+    for (std::size_t k = 0; k < terms.inner.size(); ++k)
+      totals[i] += m->inner[k].term.of(terms.inner[k].values[i]);
+  }
+  m->calibrated = fit_calibration(totals);
+  if (bundle)
+    calibrate_local(*m, totals, terms);
   m->id = file_id(encode_model(*m));
   return model(std::move(m));
 }

@@ -280,6 +280,7 @@ tree grow_tree(const float_matrix& data, std::span<const std::uint32_t> sample, 
                std::span<const double> c) {
   const auto depth_max = static_cast<int>(std::bit_width(sample.size() - 1));
   auto out = grower(data, sample, rule, random).grow(depth_max);
+  out.shrink_to_fit();
   finish_tree(out, c);
   return out;
 }

@@ -16,6 +16,9 @@ namespace {
 /// Rows of up to this many columns are scored without touching the heap.
 constexpr std::size_t columns_on_stack = 64;
 
+/// Bits that the local score has to be more sure by.
+constexpr double local_handicap = 2;
+
 struct feature_row {
   explicit feature_row(std::span<const double> row) {
     if (row.size() > columns_on_stack)
@@ -37,6 +40,54 @@ struct feature_row {
   bool has_missing = false;
 };
 
+/// The row in its columns' scales.
+struct placed_row {
+  placed_row(const model_data& m, std::span<const float> row) {
+    if (row.size() > columns_on_stack)
+      large.resize(row.size());
+    auto* out = large.empty() ? small : large.data();
+    for (std::size_t j = 0; j < row.size(); ++j)
+      out[j] = m.scales[j].place(row[j]);
+    view = {out, row.size()};
+  }
+
+  placed_row(const placed_row&) = delete;
+  placed_row& operator=(const placed_row&) = delete;
+
+  double small[columns_on_stack];
+  std::vector<double> large;
+  std::span<const double> view;
+};
+
+double bits_sum(const model_data& m, std::span<const float> row) {
+  double sum = 0;
+  for (std::size_t j = 0; j < row.size(); ++j)
+    sum += m.tails[j].bits(row[j]);
+  return sum;
+}
+
+double mean_bits(const model_data& m) {
+  double sum = 0;
+  for (const auto& t : m.tails)
+    sum += t.mean;
+  return sum;
+}
+
+/// Adds what the tails and the ellipse say to each column.
+void attribute_terms(const model_data& m, std::span<const float> row, std::span<double> by_column) {
+  const auto tails = m.tails_term.factor(bits_sum(m, row), mean_bits(m));
+  for (std::size_t j = 0; j < row.size(); ++j)
+    by_column[j] += tails * (m.tails[j].bits(row[j]) - m.tails[j].mean);
+  const placed_row placed(m, row);
+  std::vector<double> parts(row.size());
+  for (const auto& i : m.inner) {
+    i.shape.explain(placed.view, parts);
+    const auto factor = i.term.factor(i.shape.value(placed.view), 0);
+    for (std::size_t j = 0; j < row.size(); ++j)
+      by_column[j] += factor * parts[j];
+  }
+}
+
 double excess_sum(const model_data& m, std::span<const double> row) {
   double sum = 0;
   for (std::size_t j = 0; j < row.size(); ++j)
@@ -49,7 +100,39 @@ double inside(double log2_total) {
   return std::clamp(log2_total, -1000.0, -1e-12);
 }
 
+/// The score of a row whose forests add up to `forests`.
+scored finish(const model_data& m, std::span<const double> row, std::span<const float> x, double forests) {
+  scored out;
+  auto total = m.offset + forests;
+  if (m.range_scale > 0) {
+    const placed_row placed(m, x);
+    total += m.tails_term.of(bits_sum(m, x)) + m.range_scale * bounded_excess(excess_sum(m, row));
+    out.local = m.local.near_scale * m.local.near.value(placed.view);
+    for (const auto& i : m.inner) {
+      const auto value = i.shape.value(placed.view);
+      total += i.term.of(value);
+      if (&i == &m.inner.front())
+        out.local += m.local.ellipse_scale * value;
+    }
+  }
+  total = inside(total);
+  out.log2_total = total;
+  out.raw = std::exp2(total);
+  out.tail = m.calibrated.tail(total);
+  if (!m.local.empty()) {
+    out.local_tail = m.local.calibrated.tail(out.local);
+    out.local_decides = joint_evidence(1, out.local_tail) > joint_evidence(out.tail, 1);
+    out.tail = m.combined.tail(joint_evidence(out.tail, out.local_tail));
+  }
+  out.risk = 100 * (1 - out.tail);
+  return out;
+}
+
 } // namespace
+
+double joint_evidence(double tail, double local_tail) {
+  return std::max(-std::log2(tail), -std::log2(local_tail) - local_handicap);
+}
 
 float to_feature(double x) {
   return std::isnan(x) ? NAN : static_cast<float>(std::clamp(x, -double{FLT_MAX}, double{FLT_MAX}));
@@ -74,17 +157,45 @@ scored model::score(std::span<const double> row) const {
   const auto& m = *data_;
   PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
   const feature_row x(row);
-  auto total = m.offset;
+  double forests = 0;
   for (const auto& f : m.forests)
-    total += f.scale * f.log2_score(x.view, x.has_missing);
-  if (m.range_scale > 0)
-    total += m.range_scale * bounded_excess(excess_sum(m, row));
-  total = inside(total);
-  scored out;
-  out.log2_total = total;
-  out.raw = std::exp2(total);
-  out.tail = m.calibrated.tail(total);
-  out.risk = 100 * (1 - out.tail);
+    forests += f.scale * f.log2_score(x.view, x.has_missing);
+  return finish(m, row, x.view, forests);
+}
+
+std::vector<scored> model::score_all(matrix_view rows) const {
+  const auto& m = *data_;
+  PULSE_ASSERT(rows.columns == m.features.size(), "a row has one number per feature");
+  constexpr std::size_t block = 512;
+  std::vector<scored> out(rows.rows);
+  std::vector<float> narrow(block * rows.columns);
+  std::vector<double> forests(block), sums(block);
+  for (std::size_t first = 0; first < rows.rows; first += block) {
+    const auto n = std::min(block, rows.rows - first);
+    const auto wide = rows.values.subspan(first * rows.columns, n * rows.columns);
+    bool walkable = true;
+    for (std::size_t i = 0; i < wide.size(); ++i) {
+      narrow[i] = to_feature(wide[i]);
+      walkable = walkable && !std::isnan(narrow[i]);
+    }
+    for (const auto& f : m.forests)
+      walkable = walkable && f.packed.usable() && f.c.back() > 0;
+    std::fill(forests.begin(), forests.end(), 0.0);
+    for (const auto& f : m.forests) {
+      if (!walkable)
+        break;
+      std::fill(sums.begin(), sums.end(), 0.0);
+      for (std::size_t t = 0; t < f.packed.size(); ++t)
+        f.packed.add_path_lengths(t, std::span(narrow).first(wide.size()), rows.columns, std::span(sums).first(n));
+      for (std::size_t i = 0; i < n; ++i)
+        forests[i] += f.scale * f.to_score(sums[i]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto row = wide.subspan(i * rows.columns, rows.columns);
+      out[first + i] =
+          walkable ? finish(m, row, std::span(narrow).subspan(i * rows.columns, rows.columns), forests[i]) : score(row);
+    }
+  }
   return out;
 }
 
@@ -97,9 +208,15 @@ std::vector<contribution> model::explain(std::span<const double> row) const {
     if (!(f.c.back() > 0))
       continue;
     const auto scale = -f.scale / static_cast<double>(f.trees.size()) / f.c.back();
+    if (f.packed.usable() && !x.has_missing) {
+      f.packed.attribute(x.view, scale, by_column);
+      continue;
+    }
     for (const auto& t : f.trees)
       attribute_path(t, x.view, f.c, scale, by_column);
   }
+  if (m.range_scale > 0)
+    attribute_terms(m, x.view, by_column);
   const auto sum = m.range_scale > 0 ? excess_sum(m, row) : 0;
   std::vector<contribution> out(row.size());
   for (std::size_t j = 0; j < row.size(); ++j) {
@@ -108,6 +225,39 @@ std::vector<contribution> model::explain(std::span<const double> row) const {
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
   return out;
+}
+
+std::vector<contribution> model::explain_local(std::span<const double> row) const {
+  const auto& m = *data_;
+  PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
+  if (m.local.empty())
+    return {};
+  const feature_row x(row);
+  const placed_row placed(m, x.view);
+  std::vector<double> near(row.size()), inner(row.size());
+  m.local.near.explain(placed.view, near);
+  if (!m.inner.empty())
+    m.inner[0].shape.explain(placed.view, inner);
+  std::vector<contribution> out(row.size());
+  for (std::size_t j = 0; j < row.size(); ++j)
+    out[j] = {j, m.local.near_scale * near[j] + m.local.ellipse_scale * inner[j], 0, row[j], m.ranges[j].typical};
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
+  return out;
+}
+
+std::size_t model::memory_bytes() const {
+  const auto& m = *data_;
+  auto bytes = sizeof m;
+  for (const auto& f : m.forests) {
+    bytes += f.packed.memory_bytes() + f.c.size() * sizeof(double);
+    for (const auto& t : f.trees)
+      bytes += sizeof t + t.capacity() * sizeof(node);
+  }
+  // Ranges, tails, scales, names; both ellipses; neighbours.
+  const auto columns = m.features.size();
+  bytes += columns * (sizeof(column_range) + sizeof(column_tail) + sizeof(column_scale) + sizeof(std::string));
+  return bytes + m.inner.size() * columns * columns * sizeof(float) +
+         (m.local.empty() ? 0 : neighbours::rows_max * columns * sizeof(std::int16_t));
 }
 
 double model::base() const {
@@ -122,7 +272,7 @@ double model::base() const {
       sum += t[0].feature == leaf ? t[0].depth + f.c[t[0].n] : static_cast<double>(t[0].value);
     total -= f.scale * sum / static_cast<double>(f.trees.size()) / f.c.back();
   }
-  return total;
+  return total + data_->tails_term.of(mean_bits(*data_));
 }
 
 double model::typical(std::size_t feature) const {

@@ -24,7 +24,8 @@ struct matrix_view {
 enum class model_kind : std::uint8_t {
   /// The plain isolation forest, score for score as scikit-learn defines it.
   forest = 0,
-  /// Four unlike forests and the distance outside the training range.
+  /// Four unlike forests, the columns' tails, the distance from the inner half and the distance outside the training
+  /// range; beside them the local score.
   bundle = 1,
 };
 
@@ -44,19 +45,26 @@ struct fit_options {
 struct scored {
   /// In (0, 1), higher is more unusual: 2^log2_total.
   double raw = 0;
-  /// 0 to 100: the percentage of training rows (scored out of bag) that are less unusual. 99 means "one in a
-  /// hundred".
+  /// 0 to 100: the percentage of training rows (as they look to a model that has not seen them) that are less unusual.
+  /// 99 means "one in a hundred". Of a bundle it looks at the raw score and at the local score.
   double risk = 0;
   /// Share of rows at least as unusual, in (0, 1]: 1 - risk / 100 without loss at the small end.
   double tail = 1;
   /// Below 0; model::base() plus all contributions.
   double log2_total = 0;
+  /// Distance to the inner half of training and to neighbours in small samples; 0 for a plain forest.
+  double local = 0;
+  /// Share of rows at least as unusual by the local score alone, in (0, 1].
+  double local_tail = 1;
+  /// True when the risk comes from the local score: then explain_local() has its reasons.
+  bool local_decides = false;
 };
 
 /// What one column did to log2_total.
 struct contribution {
   std::size_t feature = 0;
-  /// By the splits on the row's ways through the trees.
+  /// By the splits on the row's ways through the trees, the column's tail and its part in the distance from the inner
+  /// half.
   double model = 0;
   /// By the distance outside the training range.
   double range = 0;
@@ -90,6 +98,9 @@ public:
   /// The same model gives the same bytes.
   std::string save() const;
 
+  /// What it takes in memory, about: for budgets of hot models.
+  std::size_t memory_bytes() const;
+
   /// 32 hexadecimal digits: the first 16 bytes of the file's SHA-256.
   const std::string& id() const;
 
@@ -99,8 +110,15 @@ public:
   /// `row` has one number per feature, in order; NaN is missing, infinities are taken as very far.
   scored score(std::span<const double> row) const;
 
+  /// score() of every row, to the last bit; several times as fast for many rows.
+  std::vector<scored> score_all(matrix_view rows) const;
+
   /// One per feature, the largest total first (then by column). base() plus all totals is log2_total.
   std::vector<contribution> explain(std::span<const double> row) const;
+
+  /// One per feature, `model` its part of the local score, the largest first; they add up to scored::local. Empty for a
+  /// plain forest.
+  std::vector<contribution> explain_local(std::span<const double> row) const;
 
   /// log2_total of a row of which nothing is known.
   double base() const;

@@ -1,12 +1,17 @@
 // What a model is made of; shared by fitting, scoring and the file format, seen by nobody else.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "models/detection/calibration.hpp"
+#include "models/detection/ellipse.hpp"
 #include "models/detection/grow.hpp"
+#include "models/detection/marginal.hpp"
 #include "models/detection/model.hpp"
+#include "models/detection/neighbours.hpp"
 #include "models/detection/packed.hpp"
 #include "models/detection/range.hpp"
 #include "models/detection/tree.hpp"
@@ -39,7 +44,51 @@ struct forest {
     else
       for (const auto& t : trees)
         sum += path_length(t, row, c, has_missing);
-    return -sum / static_cast<double>(trees.size()) / c.back();
+    return to_score(sum);
+  }
+
+  double to_score(double path_lengths) const {
+    return -path_lengths / static_cast<double>(trees.size()) / c.back();
+  }
+};
+
+/// What a member that is no forest adds to log2_total: scale * min(value, ceiling). The ceiling is the value that 2 %
+/// of training rows reach: among the most unusual rows distances and ranks say little about which are odd, and the
+/// forests decide alone.
+struct capped_term {
+  double scale = 0;
+  double ceiling = 0;
+
+  double of(double value) const {
+    return scale * std::min(value, ceiling);
+  }
+
+  /// Makes parts of `value - base` into parts of what that adds.
+  double factor(double value, double base) const {
+    const auto both = value - base;
+    return std::abs(both) > 1e-12 ? scale * (std::min(value, ceiling) - std::min(base, ceiling)) / both : scale;
+  }
+};
+
+/// Distance from the inner part of training.
+struct inner_member {
+  ellipse shape;
+  capped_term term;
+};
+
+/// Inner parts a bundle measures from: the half that no minority of odd rows can bend, and three quarters, which know
+/// more of what is usual.
+inline constexpr double inner_shares[] = {0.5, 0.75};
+
+/// The second opinion: distances to the inner half and to neighbours, without a ceiling, calibrated apart.
+struct local_score {
+  neighbours near;
+  double ellipse_scale = 0;
+  double near_scale = 0;
+  calibration calibrated;
+
+  bool empty() const {
+    return near.empty();
   }
 };
 
@@ -48,15 +97,27 @@ struct model_data {
   std::vector<std::string> features;
   std::vector<column_range> ranges;
   std::vector<forest> forests;
-  /// log2_total = offset + sum of scale * log2_score + range_scale * bounded_excess.
+  /// Of a bundle; empty in a plain forest.
+  std::vector<column_tail> tails;
+  std::vector<column_scale> scales;
+  capped_term tails_term;
+  /// One for each of inner_shares; empty where there are too many columns for them, or too few rows.
+  std::vector<inner_member> inner;
+  /// log2_total = offset + sum of scale * log2_score + all terms + range_scale * bounded_excess.
   double offset = 0;
   double range_scale = 0;
   calibration calibrated;
+  local_score local;
+  /// Of the smaller of both tails.
+  calibration combined;
   std::string id;
 };
 
 /// A row as the trees see it: float32, infinities as the largest numbers.
 float to_feature(double x);
+
+/// What the risk is calibrated on: -log2 of the smaller of both tails, the local one with a handicap.
+double joint_evidence(double tail, double local_tail);
 
 /// First 16 bytes of the file's SHA-256, in hexadecimal.
 std::string file_id(std::string_view bytes);

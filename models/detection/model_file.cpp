@@ -12,7 +12,9 @@ namespace pulse::detection {
 namespace {
 
 constexpr std::string_view magic = "PULSEMDL";
-constexpr std::uint16_t version = 1;
+constexpr std::uint16_t version = 2;
+/// No scale or offset of a fitted model comes near: sums stay finite.
+constexpr double scale_max = 1e9;
 
 error broken(std::string_view what) {
   return {ec::corrupt, fmt::format("model file: {}", what), {}};
@@ -34,7 +36,7 @@ result<forest> read_forest(binary::reader& in, std::size_t columns) {
   f.scale = in.get<double>();
   const auto trees = in.get_count(2);
   if (!in.ok() || rule > static_cast<std::uint8_t>(split_rule::kurtosis) || psi < 1 || psi > 65'536 || !(f.scale > 0) ||
-      !std::isfinite(f.scale) || trees < 1 || trees > 10'000)
+      f.scale > scale_max || trees < 1 || trees > 10'000)
     return broken("a forest's head is impossible");
   f.rule = static_cast<split_rule>(rule);
   f.psi = static_cast<std::uint32_t>(psi);
@@ -72,11 +74,75 @@ bool read_columns(binary::reader& in, model_data& m) {
     r.low = in.get<double>();
     r.high = in.get<double>();
     r.scale = in.get<double>();
-    if (!in.ok() || std::isnan(r.typical) || !(r.low <= r.high) || !(r.scale > 0))
+    if (!in.ok() || !std::isfinite(r.typical) || !(r.low <= r.high) || !(r.scale > 0))
       return false;
     m.ranges.push_back(r);
   }
   return n > 0 && n < leaf;
+}
+
+void write_term(binary::writer& out, const capped_term& t) {
+  out.put(t.scale);
+  out.put(t.ceiling);
+}
+
+void write_terms(binary::writer& out, const model_data& m) {
+  for (std::size_t j = 0; j < m.features.size(); ++j) {
+    write_column_tail(out, m.tails[j]);
+    out.put(m.scales[j].centre);
+    out.put(m.scales[j].width);
+  }
+  write_term(out, m.tails_term);
+  out.put_varint(m.inner.size());
+  for (const auto& i : m.inner) {
+    write_term(out, i.term);
+    i.shape.write(out);
+  }
+  m.local.near.write(out);
+  out.put(m.local.ellipse_scale);
+  out.put(m.local.near_scale);
+  write_calibration(out, m.local.calibrated);
+  write_calibration(out, m.combined);
+}
+
+bool read_scale(binary::reader& in, double& out) {
+  out = in.get<double>();
+  return in.ok() && out >= 0 && out <= scale_max;
+}
+
+bool read_term(binary::reader& in, capped_term& out) {
+  return read_scale(in, out.scale) && read_scale(in, out.ceiling);
+}
+
+bool read_terms(binary::reader& in, model_data& m) {
+  for (std::size_t j = 0; j < m.features.size(); ++j) {
+    auto tail = read_column_tail(in);
+    const auto centre = in.get<float>();
+    const auto width = in.get<float>();
+    if (!tail || !in.ok() || !std::isfinite(centre) || !(width > 0) || !std::isfinite(width))
+      return false;
+    m.tails.push_back(*tail);
+    m.scales.push_back({centre, width});
+  }
+  if (!read_term(in, m.tails_term))
+    return false;
+  const auto inner = in.get_count();
+  if (inner != 0 && (inner != std::size(inner_shares) || m.features.size() > ellipse::columns_max))
+    return false;
+  m.inner.resize(inner);
+  for (auto& i : m.inner)
+    if (!read_term(in, i.term) || !i.shape.read(in, m.features.size()))
+      return false;
+  if (!m.local.near.read(in, m.features.size()) || !read_scale(in, m.local.ellipse_scale) ||
+      !read_scale(in, m.local.near_scale))
+    return false;
+  auto local = read_calibration(in);
+  auto combined = read_calibration(in);
+  if (!local || !combined)
+    return false;
+  m.local.calibrated = std::move(*local);
+  m.combined = std::move(*combined);
+  return true;
 }
 
 } // namespace
@@ -105,6 +171,8 @@ std::string encode_model(const model_data& m) {
   out.put_varint(m.forests.size());
   for (const auto& f : m.forests)
     write_forest(out, f);
+  if (m.card.kind == model_kind::bundle)
+    write_terms(out, m);
   return binary::seal(magic, version, out.bytes());
 }
 
@@ -122,7 +190,7 @@ result<model_data> decode_model(std::string_view bytes) {
     return broken("a column is impossible");
   m.offset = in.get<double>();
   m.range_scale = in.get<double>();
-  if (!std::isfinite(m.offset) || !(m.range_scale >= 0) || !std::isfinite(m.range_scale))
+  if (!(std::abs(m.offset) <= scale_max) || !(m.range_scale >= 0) || m.range_scale > scale_max)
     return broken("a scale is impossible");
   auto calibrated = read_calibration(in);
   if (!calibrated)
@@ -135,7 +203,9 @@ result<model_data> decode_model(std::string_view bytes) {
       return f.err();
     m.forests.push_back(std::move(*f));
   }
-  if (!in.ok() || !in.at_end() || m.forests.empty())
+  if (m.card.kind == model_kind::bundle && !read_terms(in, m))
+    return broken("a term beside the forests is impossible");
+  if (!in.ok() || !in.at_end() || m.forests.empty() || (m.range_scale > 0) != (m.card.kind == model_kind::bundle))
     return broken("its length does not match its content");
   m.id = file_id(bytes);
   return m;

@@ -44,11 +44,15 @@ double deviation_within(std::span<const double> values, double low, double high)
 
 column_range fit_range(std::vector<double> values, std::size_t columns) {
   std::erase_if(values, [](double x) { return !std::isfinite(x); });
-  for (auto& x : values)
-    x = bounded(x);
+  std::sort(values.begin(), values.end());
+  return range_of_sorted(std::move(values), columns);
+}
+
+column_range range_of_sorted(std::vector<double> values, std::size_t columns) {
   if (values.empty())
     return {0, -INFINITY, INFINITY, 1};
-  std::sort(values.begin(), values.end());
+  for (auto& x : values)
+    x = bounded(x);
   const auto q = [&](double p) {
     return quantile(values, p);
   };
@@ -70,7 +74,10 @@ double range_excess(const column_range& range, double x) {
     return 0;
   x = bounded(x);
   const auto outside = x > range.high ? x - range.high : x < range.low ? range.low - x : 0;
-  return range_weight * std::log2(1 + outside / range.scale);
+  if (!(outside > 0))
+    return 0;
+  // A scale may be next to nothing.
+  return range_weight * std::log2(1 + std::min(outside / range.scale, 1e300));
 }
 
 double bounded_excess(double sum) {

@@ -23,6 +23,9 @@ struct column_range {
 /// finite value is never out of range.
 column_range fit_range(std::vector<double> values, std::size_t columns);
 
+/// The same of finite values that are sorted already.
+column_range range_of_sorted(std::vector<double> values, std::size_t columns);
+
 /// Log2 units: 0 inside, `range_weight` * log2(1 + distance / scale) outside, 0 for NaN.
 double range_excess(const column_range& range, double x);
 

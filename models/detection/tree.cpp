@@ -135,6 +135,7 @@ std::optional<tree> read_tree(binary::reader& in, std::size_t columns, std::uint
     depth = static_cast<std::uint16_t>(t[open.back()].depth + 1);
     open.pop_back();
   }
+  t.shrink_to_fit();
   finish_tree(t, c);
   return t;
 }

@@ -18,8 +18,9 @@ struct share {
   double amount = 0;
 };
 
-/// Everything that raised the score, the largest first.
-std::vector<share> raising(const detection::model& model, std::span<const double> row, const features::row& known) {
+/// Everything that raised the score, the largest first: of the local score where that decides.
+std::vector<share> raising(const detection::model& model, std::span<const double> row, const features::row& known,
+                           bool local) {
   std::vector<share> out;
   const auto add = [&](const char* source, const detection::contribution& c, double amount) {
     if (!(amount > 0) || std::isnan(known[c.feature]))
@@ -28,14 +29,20 @@ std::vector<share> raising(const detection::model& model, std::span<const double
             amount};
     if (*source == 'r')
       s.part.detail += ", outside the usual range";
+    if (*source == 'l')
+      s.part.detail += ", unusual together with the rest";
     s.part.value = features::natural(c.feature, c.value);
     s.part.typical = features::natural(c.feature, c.typical);
     out.push_back(std::move(s));
   };
-  for (const auto& c : model.explain(row)) {
-    add("model", c, c.model);
-    add("range", c, c.range);
-  }
+  if (local)
+    for (const auto& c : model.explain_local(row))
+      add("local", c, c.model);
+  else
+    for (const auto& c : model.explain(row)) {
+      add("model", c, c.model);
+      add("range", c, c.range);
+    }
   std::stable_sort(out.begin(), out.end(), [](const share& a, const share& b) { return a.amount > b.amount; });
   return out;
 }
@@ -112,7 +119,7 @@ pulse::risk assess(const features::row& row, const detection::model* model, cons
     out.parts.push_back(
         {"model", "ordinary", out.score, fmt::format("less unusual than {:.1f} % of events", 100 * tail), {}, {}});
   else
-    out.parts = hand_out(raising(*model, wide, row), out.score, policy.parts_max);
+    out.parts = hand_out(raising(*model, wide, row, scored.local_decides), out.score, policy.parts_max);
   if (own_scores != nullptr)
     out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
   return out;

@@ -19,7 +19,8 @@ public:
   /// Share of this tenant's events at least as unusual as `raw`, in (0, 1]: the tenant's own share, shrunk towards the
   /// model's `tail` with the weight of twenty events (the mean of the beta-binomial posterior), and never below `tail`,
   /// which some hundred scores could not support. The own share is smoothed over one standard deviation to each side:
-  /// while a shop's counts still grow, each event is a little more unusual than all before it, and that is no news.
+  /// while a shop's counts still grow, each event is a little more unusual than all before it, and that is no news. Up
+  /// to five (or one in fifty) that lie far above the rest are left out: an odd event does not make the next one usual.
   double tail(std::string_view model, double raw, double tail) const;
 
   /// A score under another model forgets those before it.

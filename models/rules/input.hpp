@@ -104,8 +104,8 @@ struct input {
   /// has to be kept with the score.
   bool is_kept() const {
     return kind == input_kind::window ||
-           (kind == input_kind::field && (field == field::ip_country || field == field::billing_country ||
-                                          field == field::shipping_country));
+           (kind == input_kind::field &&
+            (field == field::ip_country || field == field::billing_country || field == field::shipping_country));
   }
 };
 

@@ -286,11 +286,17 @@ void machine::on_child_lost(tenant_id tenant, std::uint64_t incarnation, time_ms
 }
 
 void machine::on_flushed(lane& l, std::vector<chunk_image> images, time_ms now, std::vector<action>& out) {
-  open_batch b;
-  b.seq = next_seq_++;
-  b.from = b.to = next_read_;
-  b.images.push_back({l.tenant, l.last, std::move(images)});
-  batches_.push_back(std::move(b));
+  if (!l.pending.empty()) {
+    // Records came meanwhile. A batch of their own would be committed after theirs, and put these images over newer
+    // ones.
+    batch_of(l.pending.front().seq).images.push_back({l.tenant, l.last, std::move(images)});
+  } else {
+    open_batch b;
+    b.seq = next_seq_++;
+    b.from = b.to = next_read_;
+    b.images.push_back({l.tenant, l.last, std::move(images)});
+    batches_.push_back(std::move(b));
+  }
   l.events_since_image = 0;
   l.imaged_at = now;
   pump(l, now, out);

@@ -20,13 +20,13 @@
 #include "models/risk/sample.hpp"
 #include "models/slot/shared_data.hpp"
 #include "node/files.hpp"
+#include "node/open_log.hpp"
 #include "node/routes.hpp"
 #include "postgres/alert_store.hpp"
 #include "postgres/control_store.hpp"
 #include "postgres/key_directory.hpp"
 #include "postgres/migrator.hpp"
 #include "postgres/slot_sink.hpp"
-#include "rocks/rocks_event_log.hpp"
 #include "telemetry/log.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -101,7 +101,8 @@ struct node::parts {
   std::string name;
   directory_lock lock;
   pulse::metrics metrics;
-  std::unique_ptr<rocks_event_log> log;
+  std::unique_ptr<event_log> log;
+  std::function<void(pulse::metrics&)> show_log;
   std::unique_ptr<delivery::webhook_sender> sender;
   std::unique_ptr<caf::actor_system_config> actor_config;
   std::unique_ptr<caf::actor_system> system;
@@ -163,14 +164,11 @@ result<void> node::parts::open_stores() {
                                        [](const auto& file) { log::info("migrated", component, file); });
   if (!fresh)
     return fresh.err();
-  rocks_log_settings l;
-  l.path = conf.data_dir + "/log";
-  l.slots = static_cast<int>(conf.log_slots);
-  l.free_bytes_min = static_cast<std::uint64_t>(conf.log_disk_free_min_mib) << 20;
-  auto opened = rocks_event_log::open(l, system_clock().now());
+  auto opened = open_log(conf, system_clock().now());
   if (!opened)
     return opened.err();
-  log = std::move(*opened);
+  log = std::move(opened->log);
+  show_log = std::move(opened->show);
   return {};
 }
 
@@ -232,11 +230,19 @@ result<void> node::parts::start_listeners() {
   auto metrics_token = read_or_make_token(conf.data_dir + "/metrics-token", system_random());
   if (!admin_token || !metrics_token)
     return admin_token ? metrics_token.err() : admin_token.err();
-  route_parts r{conf, name, *workers, *system, agent, metrics, gate, [this]() -> result<void> {
+  route_parts r{conf,
+                name,
+                *workers,
+                *system,
+                agent,
+                metrics,
+                gate,
+                [this]() -> result<void> {
                   if (draining)
                     return error{ec::unavailable, "the node is draining", ""};
                   return log->healthy();
-                }};
+                },
+                show_log};
   const auto observe = [this](const http::request_info& i) {
     metrics.request(i.route, i.method, i.status, i.seconds, i.bytes_in);
     if (i.status >= 500)

@@ -64,7 +64,8 @@ route metrics_route(const route_parts& p) {
   r.method = "GET";
   r.pattern = "/metrics";
   r.needed = scope::read;
-  r.handle = [&m = p.metrics](const http::request&, const responder& answer) {
+  r.handle = [&m = p.metrics, show = p.show_log](const http::request&, const responder& answer) {
+    show(m);
     auto out = response::text(200, m.text());
     out.content_type = "text/plain; version=0.0.4; charset=utf-8";
     answer(std::move(out));
@@ -166,7 +167,7 @@ route_lists make_routes(const route_parts& p) {
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
       p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });
-  const http::tenant_defaults defaults{p.conf.limits_rate, p.conf.limits_burst, static_cast<int>(p.conf.log_slots)};
+  const http::tenant_defaults defaults{p.conf.limits_rate, p.conf.limits_burst, static_cast<int>(p.conf.slots())};
   out.admin = http::tenant_routes(admin_stores, defaults, system_random(), system_clock(),
                                   [gate = p.gate](const std::string& key) { gate->forget(key); });
   for (auto& r : http::alert_admin_routes(alerts))

@@ -23,6 +23,8 @@ struct route_parts {
   pulse::metrics& metrics;
   std::shared_ptr<http::key_gate> gate;
   std::function<result<void>()> ready;
+  /// Before metrics are read: what the log counts by itself.
+  std::function<void(pulse::metrics&)> show_log;
 };
 
 struct route_lists {

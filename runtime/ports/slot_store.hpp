@@ -22,6 +22,13 @@ struct slot_start {
   std::vector<tenant_id> deleted;
 };
 
+/// The lease under which a slot is held.
+struct slot_claim {
+  pulse::epoch epoch;
+  /// The run of a node that the lease was taken from, unless it is known to have stopped; else empty.
+  std::string taken_from;
+};
+
 struct commit_outcome {
   std::int64_t stored = 0;
   std::int64_t duplicates = 0;
@@ -51,9 +58,12 @@ class slot_store {
 public:
   virtual ~slot_store() = default;
 
-  /// Ends what the previous owner still has open, raises the epoch, and reads where to go on. The caller must own the
-  /// slot: by the data directory's lock, or by lease.
+  /// Raises the epoch and reads where to go on. The caller must own the slot by the data directory's lock.
   virtual result<slot_start> take_over(slot_id slot) = 0;
+
+  /// The same by lease: ends the backends of the run it was taken from, and moves the slot to the lease's epoch.
+  /// `fenced`: somebody has a higher one.
+  virtual result<slot_start> take_over(slot_id slot, const slot_claim& claim) = 0;
 
   /// Stores a whole batch in one transaction: events, rollups, failed events, alert candidates, ledger, images, and
   /// the position, fenced by the epoch. A batch that is stored already (its answer was lost) gives an empty outcome.

@@ -33,6 +33,8 @@ public:
   }
 
 private:
+  /// A connection that broke while it was idle shows so at BEGIN: nothing was asked yet, so a new one is tried at once.
+  std::unique_ptr<pqxx::work> begin();
   static error to_error(std::string_view where, const std::exception& e);
 
   std::string info_;
@@ -51,16 +53,14 @@ template <class Work>
 auto session::run(std::string_view where, Work&& work) -> result<decltype(work(std::declval<pqxx::work&>()))> {
   using value = decltype(work(std::declval<pqxx::work&>()));
   try {
-    if (!db_ || !db_->is_open())
-      db_ = std::make_unique<pqxx::connection>(info_);
-    pqxx::work tx(*db_);
+    const auto tx = begin();
     if constexpr (std::is_void_v<value>) {
-      work(tx);
-      tx.commit();
+      work(*tx);
+      tx->commit();
       return {};
     } else {
-      auto out = work(tx);
-      tx.commit();
+      auto out = work(*tx);
+      tx->commit();
       return out;
     }
   } catch (const std::exception& e) {

@@ -8,6 +8,15 @@
 
 namespace pulse::postgres {
 
+namespace {
+
+/// By this name the next owner finds the sessions of a run that has stopped answering.
+std::string writer_name(const std::string& run, slot_id slot) {
+  return fmt::format("pulse-writer {} {}", run, slot.value);
+}
+
+} // namespace
+
 slot_sink::slot_sink(sink_config config, const clock& time) :
   config_(std::move(config)),
   clock_(time),
@@ -26,6 +35,11 @@ result<void> slot_sink::ready() {
     db_.close();
     return problem->to_error("making the stages");
   }
+  auto named = db_.run("SELECT set_config('application_name', $1, false)", {writer_name(config_.node, slot_)});
+  if (const auto* problem = std::get_if<sql_error>(&named)) {
+    db_.close();
+    return problem->to_error("naming the session");
+  }
   staged_ = true;
   return {};
 }
@@ -41,9 +55,51 @@ result<slot_start> slot_sink::take_over(slot_id slot) {
                        {generation, number});
   if (const auto* problem = std::get_if<sql_error>(&moved))
     return problem->to_error("taking over the slot");
+  const auto& row = std::get<query_result>(moved);
+  return start_at(log_offset{row.number(0, 0)}, epoch{row.number(0, 1)});
+}
+
+/// By lease the epoch is given. Asked again under the same one (the answer was lost), it is the same take-over.
+result<slot_start> slot_sink::take_over(slot_id slot, const slot_claim& claim) {
+  slot_ = slot;
+  if (auto ok = end_backends(claim.taken_from); !ok)
+    return ok.err();
+  if (auto ok = ready(); !ok)
+    return ok.err();
+  const auto key = std::vector<std::optional<std::string>>{
+      std::to_string(config_.generation.value), std::to_string(slot.value), std::to_string(claim.epoch.value)};
+  auto moved = db_.run("INSERT INTO log_position AS p (generation, slot, epoch) VALUES ($1, $2, $3) "
+                       "ON CONFLICT (generation, slot) DO UPDATE SET epoch = excluded.epoch "
+                       "WHERE p.epoch <= excluded.epoch RETURNING next_offset",
+                       key);
+  if (const auto* problem = std::get_if<sql_error>(&moved))
+    return problem->to_error("taking over the slot");
+  if (std::get<query_result>(moved).rows() == 0)
+    return error{ec::fenced, fmt::format("slot {} has a newer owner than epoch {}", slot.value, claim.epoch.value), ""};
+  return start_at(log_offset{std::get<query_result>(moved).number(0, 0)}, claim.epoch);
+}
+
+/// A process that was stopped keeps its locks; so its sessions for this slot are ended, by the user they were opened
+/// by.
+result<void> slot_sink::end_backends(const std::string& run) {
+  if (run.empty())
+    return {};
+  connection owner(conninfo(config_.url, role::owner, "pulse-take-over"));
+  if (auto ok = owner.ensure(); !ok)
+    return ok;
+  auto ended = owner.run("SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity WHERE application_name = $1",
+                         {writer_name(run, slot_)});
+  if (const auto* problem = std::get_if<sql_error>(&ended))
+    return problem->to_error("ending the old owner's sessions");
+  return {};
+}
+
+result<slot_start> slot_sink::start_at(log_offset position, epoch held) {
+  const auto generation = std::to_string(config_.generation.value);
+  const auto number = std::to_string(slot_.value);
   slot_start start;
-  start.position = log_offset{std::get<query_result>(moved).number(0, 0)};
-  start.epoch = epoch_ = epoch{std::get<query_result>(moved).number(0, 1)};
+  start.position = position;
+  start.epoch = epoch_ = held;
   connection node(conninfo(config_.url, role::node, "pulse-take-over"));
   if (auto ok = node.ensure(); !ok)
     return ok.err();

@@ -28,6 +28,7 @@ public:
   slot_sink(sink_config config, const clock& time);
 
   result<slot_start> take_over(slot_id slot) override;
+  result<slot_start> take_over(slot_id slot, const slot_claim& claim) override;
   result<commit_outcome> commit(const slot::batch& batch) override;
   result<tenant_start> load(tenant_id tenant) override;
   result<slot::artifact> fetch(tenant_id tenant, const std::string& kind, const std::string& hash) override;
@@ -37,6 +38,8 @@ private:
   using row_span = std::span<const slot::processed* const>;
 
   result<void> ready();
+  result<void> end_backends(const std::string& run);
+  result<slot_start> start_at(log_offset position, epoch held);
   result<commit_outcome> attempt(const slot::batch& batch, bool careful, bool& data_error);
   // The transaction's steps, in order.
   std::optional<sql_error> begin(work& w);

@@ -197,8 +197,8 @@ private:
       return bytes.err();
     if (*bytes < settings_.free_bytes_min)
       return error{ec::no_space,
-                   fmt::format("{} bytes are free on the log's disk, {} is the least; make room", *bytes,
-                               settings_.free_bytes_min),
+                   fmt::format("{} MiB are free on the log's disk, {} is the least (log.disk_free_min_mib); make room",
+                               *bytes >> 20, settings_.free_bytes_min >> 20),
                    ""};
     return {};
   }

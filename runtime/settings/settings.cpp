@@ -86,13 +86,40 @@ const std::vector<setting>& all_settings() {
         text("trusted_proxies", &s::trusted_proxies, "CIDRs, comma separated, whose X-Forwarded-For is believed"),
         text("public_url", &s::public_url, "how tenants reach this installation, for links"),
         text("log.level", &s::log_level, "least level that is logged", {"debug", "info", "warning", "error"}),
-        text("event_log", &s::event_log, "where events are kept until they are stored", {"embedded"}),
+        text("event_log", &s::event_log, "where events are kept until they are stored", {"embedded", "kafka"}),
         number("log.slots", &s::log_slots, 1, 64, "slots of a new embedded log; fixed when it is made"),
         number("log.disk_free_min_mib", &s::log_disk_free_min_mib, 1, 1 << 20,
                "MiB of free disk under which events are refused"),
         text("log.taps", &s::log_taps,
              "write the topics enriched, scored, failed and alerts for other readers; auto: where the log is Kafka",
              {"auto", "on", "off"}),
+        text("kafka.brokers", &s::kafka_brokers, "brokers of the log, as host:port, comma separated"),
+        text("kafka.topic_prefix", &s::kafka_topic_prefix, "topics are PREFIX.raw and so on"),
+        number("kafka.slots", &s::kafka_slots, 1, 1024, "partitions of each topic; fixed when they are made"),
+        number("kafka.replication_factor", &s::kafka_replication_factor, 1, 9,
+               "copies of each record; 1 on one broker"),
+        number("kafka.min_insync_replicas", &s::kafka_min_insync_replicas, 1, 9,
+               "copies that must be there before an event is acknowledged"),
+        text("kafka.security_protocol", &s::kafka_security_protocol, "how brokers are spoken to",
+             {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"}),
+        text("kafka.ca", &s::kafka_ca, "PEM file of the authority of the brokers' certificates; empty: the system's"),
+        text("kafka.cert", &s::kafka_cert, "PEM file of our certificate for the brokers; empty: none"),
+        text("kafka.key", &s::kafka_key, "PEM file of its key"),
+        text("kafka.sasl_mechanism", &s::kafka_sasl_mechanism, "how a password is proved",
+             {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}),
+        text("kafka.sasl_user", &s::kafka_sasl_user, "user name for SASL"),
+        text("kafka.sasl_password", &s::kafka_sasl_password, "its password"),
+        text("kafka.compression", &s::kafka_compression, "of what is sent to the brokers", {"none", "lz4", "zstd"}),
+        number("kafka.prefetch_mib", &s::kafka_prefetch_mib, 1, 65536,
+               "MiB that are fetched ahead, of all slots; at least 1 a slot"),
+        number("kafka.tap_hours", &s::kafka_tap_hours, 1, 87600, "hours that new topics other than raw keep records"),
+        {"kafka.trim",
+         &s::kafka_trim,
+         "delete of raw what no slot needs; false keeps all, for a rebuild",
+         0,
+         0,
+         {},
+         false},
         text("postgres_url", &s::postgres_url, "the database; scripts/run makes a private one"),
         text("webhook_allow", &s::webhook_allow, "CIDRs of private networks that webhooks may reach"),
         text("geo_dir", &s::geo_dir, "directory with the files geoip and geoip6; empty: no country by address"),
@@ -113,7 +140,7 @@ const std::vector<setting>& all_settings() {
         number("limits.burst", &s::limits_burst, 0, 100000000, "events at once of a new tenant"),
     };
     for (auto& which : list)
-      which.secret = which.name == "postgres_url";
+      which.secret = which.name == "postgres_url" || which.name == "kafka.sasl_password";
     return list;
   }();
   return all;
@@ -170,6 +197,8 @@ result<loaded_settings> load_settings(const std::string& file_text,
     problems.push_back(fmt::format("{}: there is no such setting", name));
   if (out.values.tls_cert.empty() != out.values.tls_key.empty())
     problems.emplace_back("tls.cert, tls.key: both or neither");
+  if (out.values.event_log == "kafka" && out.values.kafka_brokers.empty())
+    problems.emplace_back("kafka.brokers: event_log is kafka, so it needs host:port of a broker");
   if (!problems.empty())
     return error{ec::invalid, fmt::format("{}", fmt::join(problems, "\n")), ""};
   return out;

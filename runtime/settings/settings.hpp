@@ -30,6 +30,22 @@ struct settings {
   std::int64_t log_slots = 8;
   std::int64_t log_disk_free_min_mib = 512;
   std::string log_taps = "auto";
+  std::string kafka_brokers;
+  std::string kafka_topic_prefix = "pulse";
+  std::int64_t kafka_slots = 64;
+  std::int64_t kafka_replication_factor = 3;
+  std::int64_t kafka_min_insync_replicas = 2;
+  std::string kafka_security_protocol = "plaintext";
+  std::string kafka_ca;
+  std::string kafka_cert;
+  std::string kafka_key;
+  std::string kafka_sasl_mechanism = "SCRAM-SHA-512";
+  std::string kafka_sasl_user;
+  std::string kafka_sasl_password;
+  std::string kafka_compression = "lz4";
+  std::int64_t kafka_prefetch_mib = 128;
+  std::int64_t kafka_tap_hours = 72;
+  bool kafka_trim = true;
   std::string postgres_url;
   std::string webhook_allow;
   std::string geo_dir;
@@ -45,6 +61,11 @@ struct settings {
   std::int64_t worker_threads = 4;
   std::int64_t limits_rate = 1000;
   std::int64_t limits_burst = 5000;
+
+  /// Of the log that is chosen.
+  std::int64_t slots() const {
+    return event_log == "kafka" ? kafka_slots : log_slots;
+  }
 };
 
 /// One setting: its name in the file, its place, what it is for, and what it may be.

@@ -6,6 +6,7 @@ find_package(OpenSSL REQUIRED) # before CAF, whose package file expects it
 find_package(CAF 0.18.7 EXACT REQUIRED COMPONENTS core io openssl)
 find_package(libpqxx 7.10.0 EXACT REQUIRED)
 find_package(Catch2 3.7.1 EXACT REQUIRED)
+find_package(RdKafka 2.8.0 EXACT REQUIRED)
 find_package(httplib 0.18.7 EXACT REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_package(Boost 1.81 REQUIRED)
@@ -19,9 +20,11 @@ find_package(simdjson REQUIRED)
 find_package(RocksDB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
+# The package file of Debian asks for a program that is packaged apart.
+pkg_check_modules(xgboost REQUIRED IMPORTED_TARGET xgboost)
 
 # Their headers must not be warned about: imported targets are SYSTEM, but for CAF's, which export plain paths.
-foreach(target CAF::core CAF::io CAF::openssl libpqxx::pqxx)
+foreach(target CAF::core CAF::io CAF::openssl libpqxx::pqxx RdKafka::rdkafka)
   get_target_property(dirs ${target} INTERFACE_INCLUDE_DIRECTORIES)
   if(dirs)
     set_target_properties(${target} PROPERTIES INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${dirs}")

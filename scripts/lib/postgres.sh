@@ -20,7 +20,7 @@ pg_make() {
   "${PG_AS[@]}" "$PG_BIN/initdb" -D "$PG_DIR/pg/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-instructions
   cat >>"$PG_DIR/pg/data/postgresql.conf" <<'CONF'
 listen_addresses = ''
-max_connections = 100
+max_connections = 200
 shared_buffers = 256MB
 max_locks_per_transaction = 1024
 max_wal_size = 2GB

@@ -10,6 +10,7 @@ third_party_table() {
 actor-framework|0.18.7|actor-framework_0.18.7.orig.tar.gz d5c3abe8fd67a729aab1baeece10367637d903ba335f4c79378bcadfbcd34552|actor-framework=0.18.7-1~exp1 experimental --tar-only|https://github.com/actor-framework/actor-framework/archive/refs/tags/0.18.7.tar.gz
 libpqxx|7.10.0|libpqxx_7.10.0.orig.tar.gz d588bca36357eda8bcafd5bc1f95df1afe613fdc70c80e426fc89eecb828fc3e|libpqxx=7.10.0-2 trixie|https://github.com/jtv/libpqxx/archive/refs/tags/7.10.0.tar.gz
 cpp-httplib|0.18.7|cpp-httplib_0.18.7.orig.tar.xz c88f6495da71e778c82c22995b547a92ceb41cc4016f9028df67106a24b9210d cpp-httplib_0.18.7-1+deb13u1.debian.tar.xz 00ea33189a7421a434b6d9ccb431ef4debce086534d249e8efa89050e7593198|cpp-httplib=0.18.7-1+deb13u1 trixie|https://github.com/yhirose/cpp-httplib/archive/refs/tags/v0.18.7.tar.gz
+librdkafka|2.8.0|librdkafka_2.8.0.orig.tar.gz 5bd1c46f63265f31c6bfcedcde78703f77d28238eadf23821c2b43fc30be3e25|librdkafka=2.8.0-1 trixie|https://github.com/confluentinc/librdkafka/archive/refs/tags/v2.8.0.tar.gz
 catch2|3.7.1|catch2_3.7.1.orig.tar.gz c991b247a1a0d7bb9c39aa35faf0fe9e19764213f28ffba3109388e62ee0269c|catch2=3.7.1-0.5 trixie|https://github.com/catchorg/Catch2/archive/refs/tags/v3.7.1.tar.gz
 TABLE
 }
@@ -24,6 +25,11 @@ third_party_cmake_flags() { # NAME VARIANT
         "-DCMAKE_CXX_FLAGS=-Wno-deprecated-declarations $sanitize" ;;
     libpqxx) printf '%s\n' -DBUILD_TEST=OFF -DSKIP_BUILD_TEST=ON -DBUILD_DOC=OFF -DBUILD_SHARED_LIBS=OFF \
       -DCMAKE_CXX_STANDARD=20 "-DCMAKE_CXX_FLAGS=$sanitize" ;;
+    # SCRAM and PLAIN are its own code; WITH_SASL would only add Kerberos, WITH_CURL tokens by OIDC. LZ4 from Debian:
+    # a second copy of its symbols would meet RocksDB's.
+    librdkafka) printf '%s\n' -DRDKAFKA_BUILD_STATIC=ON -DRDKAFKA_BUILD_EXAMPLES=OFF -DRDKAFKA_BUILD_TESTS=OFF \
+      -DWITH_SSL=ON -DWITH_SASL=OFF -DWITH_SASL_SCRAM=ON -DWITH_ZLIB=ON -DWITH_ZSTD=ON -DENABLE_LZ4_EXT=ON \
+      -DWITH_CURL=OFF -DWITH_PLUGINS=OFF "-DCMAKE_C_FLAGS=$sanitize" "-DCMAKE_CXX_FLAGS=$sanitize" ;;
     catch2) printf '%s\n' -DBUILD_TESTING=OFF -DCATCH_INSTALL_DOCS=OFF -DCMAKE_CXX_STANDARD=20 "-DCMAKE_CXX_FLAGS=$sanitize" ;;
     cpp-httplib) printf '%s\n' -DHTTPLIB_COMPILE=OFF -DHTTPLIB_REQUIRE_OPENSSL=ON -DHTTPLIB_USE_BROTLI_IF_AVAILABLE=OFF ;;
   esac

@@ -18,6 +18,10 @@ struct spy_store final : slot_store {
   spy_store(testing::fake_event_log& l, seen& s) : log(l), saw(s) {
   }
 
+  result<slot_start> take_over(slot_id slot, const slot_claim&) override {
+    return take_over(slot);
+  }
+
   result<slot_start> take_over(slot_id) override {
     return slot_start{log_offset{0}, epoch{5}, {}, {}};
   }

@@ -1,8 +1,9 @@
-// Benchmark: how well and how fast the detector works on the labelled sets of a data folder (argument 1, as described
-// in its README). Prints `name value unit` lines. Labels are used for evaluation only.
+// Benchmark: how well and how fast the detector works on labelled CSV files (last column 1 for odd), one part and one
+// seed a run, as `name value unit` lines. Labels are used for evaluation only. tests/bench/detect.py runs it between
+// runs of its references.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,6 +15,7 @@
 #include <fmt/format.h>
 
 #include "models/csv/table.hpp"
+#include "models/detection/drift.hpp"
 #include "models/detection/model.hpp"
 #include "models/detection/random.hpp"
 
@@ -75,44 +77,41 @@ std::pair<double, double> quality(const std::vector<double>& score, const std::v
   return {100 * area / (positives * negatives), precision / positives};
 }
 
-double seconds_of(const auto& body) {
-  // CPU time: the machine is shared.
-  const auto start = std::clock();
-  body();
-  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-}
+struct report {
+  std::uint64_t seed = 0;
 
-struct spread {
-  double sum = 0, low = INFINITY, high = -INFINITY;
-  int n = 0;
-
-  void add(double x) {
-    sum += x, low = std::min(low, x), high = std::max(high, x), ++n;
-  }
-
-  double mean() const {
-    return sum / n;
+  void operator()(const std::string& name, double value, const char* unit) const {
+    fmt::print("{} {:.6g} {}\n", name, value, unit);
   }
 };
 
-void auroc(const std::vector<data_set>& sets, int seeds) {
-  for (auto kind : {model_kind::forest, model_kind::bundle}) {
-    spread all;
-    for (const auto& set : sets) {
-      spread area, precision;
-      for (int seed = 0; seed < seeds; ++seed) {
-        const auto m = fit(set.view(), set.names, {kind, 100, 256, static_cast<std::uint64_t>(seed * 7919), {}, {}});
-        std::vector<double> scores;
-        for (std::size_t i = 0; i < set.rows(); ++i)
-          scores.push_back(m->score(set.row(i)).raw);
-        const auto [a, p] = quality(scores, set.label);
-        area.add(a), precision.add(p);
+void quality_of(const report& out, const std::vector<data_set>& sets) {
+  std::map<std::string, std::pair<double, double>> sum;
+  const auto add = [&](const std::string& kind, const data_set& set, const std::vector<double>& score) {
+    const auto [area, precision] = quality(score, set.label);
+    out(fmt::format("auroc.{}.{}", kind, set.name), area, "%");
+    out(fmt::format("ap.{}.{}", kind, set.name), precision, "1");
+    sum[kind].first += area / static_cast<double>(sets.size());
+    sum[kind].second += precision / static_cast<double>(sets.size());
+  };
+  for (const auto& set : sets) {
+    for (auto kind : {model_kind::forest, model_kind::bundle}) {
+      const auto m = fit(set.view(), set.names, {.kind = kind, .random_state = out.seed}).value();
+      std::vector<double> raw, risk, local;
+      for (std::size_t i = 0; i < set.rows(); ++i) {
+        const auto s = m.score(set.row(i));
+        raw.push_back(s.raw), risk.push_back(-s.tail), local.push_back(s.local);
       }
-      all.add(area.mean());
-      fmt::print("auroc.{}.{} {:.2f} % ({:.1f}-{:.1f})  ap {:.3f}\n", kind == model_kind::forest ? "forest" : "bundle",
-                 set.name, area.mean(), area.low, area.high, precision.mean());
+      add(kind == model_kind::forest ? "forest" : "bundle", set, raw);
+      if (kind == model_kind::bundle) {
+        add("bundle_risk", set, risk);
+        add("local", set, local);
+      }
     }
-    fmt::print("auroc.{}.mean {:.2f} %\n", kind == model_kind::forest ? "forest" : "bundle", all.mean());
+  }
+  for (const auto& [kind, mean] : sum) {
+    out(fmt::format("auroc.{}.mean", kind), mean.first, "%");
+    out(fmt::format("ap.{}.mean", kind), mean.second, "1");
   }
 }
 
@@ -137,66 +136,80 @@ halves split(const data_set& set, std::uint64_t seed) {
   return out;
 }
 
-void out_of_range(const data_set& set, int seeds) {
-  spread recall, first, asked_1, asked_01;
-  for (int seed = 0; seed < seeds; ++seed) {
-    const auto h = split(set, static_cast<std::uint64_t>(seed) * 101);
-    const auto rows = h.train.size() / set.columns;
-    const auto m = fit({h.train, rows, set.columns}, set.names, {.random_state = static_cast<std::uint64_t>(seed)});
-    std::vector<double> low(set.columns, INFINITY), high(set.columns, -INFINITY), deviation(set.columns);
-    for (std::size_t j = 0; j < set.columns; ++j) {
+/// Lowest, highest and standard deviation of each column.
+struct extent {
+  std::vector<double> low, high, deviation;
+
+  explicit extent(const std::vector<double>& values, std::size_t columns) :
+    low(columns, INFINITY), high(columns, -INFINITY), deviation(columns) {
+    const auto rows = values.size() / columns;
+    for (std::size_t j = 0; j < columns; ++j) {
       double sum = 0, squares = 0;
       for (std::size_t i = 0; i < rows; ++i) {
-        const auto x = h.train[i * set.columns + j];
+        const auto x = values[i * columns + j];
         low[j] = std::min(low[j], x), high[j] = std::max(high[j], x), sum += x, squares += x * x;
       }
       const auto n = static_cast<double>(rows);
       deviation[j] = std::sqrt(std::max(0.0, squares / n - sum * sum / n / n));
     }
-    double caught = 0, named = 0, n = 0, false_1 = 0, false_01 = 0;
-    random_stream random(static_cast<std::uint64_t>(seed), 2);
-    std::vector<double> normal;
-    for (const auto& row : h.test) {
-      const auto s = m->score(row);
-      normal.push_back(s.raw);
-      false_1 += s.risk >= 99, false_01 += s.risk >= 99.9;
-    }
-    std::sort(normal.begin(), normal.end());
-    const auto limit = normal[static_cast<std::size_t>(0.99 * static_cast<double>(normal.size()))];
-    for (std::size_t k = 0; k < 1000; ++k) {
-      auto row = h.test[random.below(static_cast<std::uint32_t>(h.test.size()))];
-      std::size_t j = 0;
-      do
-        j = random.below(static_cast<std::uint32_t>(set.columns));
-      while (!(deviation[j] > 0));
-      row[j] = random.uniform() < 0.5 ? low[j] - 3 * deviation[j] : high[j] + 3 * deviation[j];
-      const auto hit = m->score(row).raw > limit;
-      ++n, caught += hit;
-      named += m->explain(row)[0].feature == j;
-    }
-    recall.add(100 * caught / n), first.add(100 * named / n);
-    asked_1.add(100 * false_1 / static_cast<double>(h.test.size()));
-    asked_01.add(100 * false_01 / static_cast<double>(h.test.size()));
   }
-  fmt::print("range.{} recall {:.1f} % ({:.0f}-{:.0f}) first reason {:.1f} %  asked 1: {:.2f} ({:.2f}-{:.2f}) asked "
-             ".1: {:.3f} ({:.2f}-{:.2f})\n",
-             set.name, recall.mean(), recall.low, recall.high, first.mean(), asked_1.mean(), asked_1.low, asked_1.high,
-             asked_01.mean(), asked_01.low, asked_01.high);
+};
+
+void out_of_range(const report& out, const data_set& set) {
+  const auto h = split(set, out.seed);
+  const auto m = fit({h.train, h.train.size() / set.columns, set.columns}, set.names, {.random_state = out.seed});
+  const extent range(h.train, set.columns);
+  double caught = 0, named = 0, false_1 = 0, false_01 = 0;
+  random_stream random(out.seed, 2);
+  std::vector<double> normal;
+  for (const auto& row : h.test) {
+    const auto s = m->score(row);
+    normal.push_back(s.raw);
+    false_1 += s.tail <= 0.01, false_01 += s.tail <= 0.001;
+  }
+  std::sort(normal.begin(), normal.end());
+  const auto limit = normal[static_cast<std::size_t>(0.99 * static_cast<double>(normal.size()))];
+  constexpr int planted = 1000;
+  for (int k = 0; k < planted; ++k) {
+    auto row = h.test[random.below(static_cast<std::uint32_t>(h.test.size()))];
+    std::size_t j = 0;
+    do
+      j = random.below(static_cast<std::uint32_t>(set.columns));
+    while (!(range.deviation[j] > 0));
+    row[j] = random.uniform() < 0.5 ? range.low[j] - 3 * range.deviation[j] : range.high[j] + 3 * range.deviation[j];
+    caught += m->score(row).raw > limit;
+    named += m->explain(row)[0].feature == j;
+  }
+  const auto tested = static_cast<double>(h.test.size());
+  out(fmt::format("range.recall.{}", set.name), 100 * caught / planted, "%");
+  out(fmt::format("range.first_reason.{}", set.name), 100 * named / planted, "%");
+  out(fmt::format("calibration.asked_1.{}", set.name), 100 * false_1 / tested, "%");
+  out(fmt::format("calibration.asked_01.{}", set.name), 100 * false_01 / tested, "%");
 }
 
-void reasons(const data_set& set) {
-  const auto a = fit(set.view(), set.names, {.random_state = 11});
-  const auto b = fit(set.view(), set.names, {.random_state = 99991});
+/// What a fit on the other half of the normal rows, with another seed, moves.
+void retrained(const report& out, const data_set& set) {
+  const auto a = split(set, out.seed), b = split(set, out.seed + 1);
+  const auto fitted = [&](const halves& h, std::uint64_t seed) {
+    return fit({h.train, h.train.size() / set.columns, set.columns}, set.names, {.random_state = seed}).value();
+  };
+  const auto first = fitted(a, out.seed), second = fitted(b, out.seed + 1);
+  std::vector<double> moves;
+  for (std::size_t i = 0; i < set.rows(); i += 1 + set.rows() / 5000)
+    moves.push_back(std::abs(first.score(set.row(i)).risk - second.score(set.row(i)).risk));
+  std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(moves.size() / 2), moves.end());
+  out(fmt::format("retrain.median_move.{}", set.name), moves[moves.size() / 2], "points");
+}
+
+void reasons(const report& out, const data_set& set) {
+  const auto a = fit(set.view(), set.names, {.random_state = out.seed});
+  const auto b = fit(set.view(), set.names, {.random_state = out.seed + 99'991});
   const auto limit = a->raw_limit(0.01);
   double alarms = 0, same = 0, lower = 0, worst = 0;
-  random_stream random(5, 5);
-  spread moved;
-  std::vector<double> moves;
+  random_stream random(out.seed, 5);
   for (std::size_t i = 0; i < set.rows(); ++i) {
     const auto row = set.row(i);
     const auto s = a->score(row);
-    if (i % 7 == 0)
-      moves.push_back(std::abs(s.risk - b->score(row).risk));
     if (s.raw < limit)
       continue;
     const auto ea = a->explain(row);
@@ -219,58 +232,126 @@ void reasons(const data_set& set) {
     while (j == ea[0].feature);
     lower += reset(ea[0].feature) < reset(j);
   }
-  std::nth_element(moves.begin(), moves.begin() + static_cast<std::ptrdiff_t>(moves.size() / 2), moves.end());
-  fmt::print("reasons.{} same first {:.1f} %  reset lowers more {:.1f} %  worst sum error {:.1e}  median move of risk "
-             "{:.2f}\n",
-             set.name, 100 * same / alarms, 100 * lower / alarms, worst, moves[moves.size() / 2]);
+  out(fmt::format("reasons.same_first.{}", set.name), 100 * same / alarms, "%");
+  out(fmt::format("reasons.reset_lowers_more.{}", set.name), 100 * lower / alarms, "%");
+  out(fmt::format("reasons.sum_error.{}", set.name), worst, "log2");
 }
 
-void cost(const data_set& set) {
-  for (auto kind : {model_kind::forest, model_kind::bundle}) {
-    std::optional<model> m;
-    const auto fit_s = seconds_of([&] { m = fit(set.view(), set.names, {.kind = kind}).value(); });
-    double sum = 0;
-    const auto score_s = seconds_of([&] {
-      for (std::size_t i = 0; i < set.rows(); ++i)
-        sum += m->score(set.row(i)).raw;
-    });
-    const auto rows = std::min<std::size_t>(set.rows(), 5000);
-    const auto explain_s = seconds_of([&] {
-      for (std::size_t i = 0; i < rows; ++i)
-        sum += m->explain(set.row(i))[0].model;
-    });
-    fmt::print("cost.{}.{} fit {:.3f} s  score {:.2f} us/row  explain {:.2f} us/row  file {} bytes ({:.3f})\n",
-               kind == model_kind::forest ? "forest" : "bundle", set.name, fit_s,
-               1e6 * score_s / static_cast<double>(set.rows()), 1e6 * explain_s / static_cast<double>(rows),
-               m->save().size(), sum > 0 ? 0.0 : 1.0);
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Microseconds of single calls: median and 99th percentile.
+void one_row(const report& out, const std::string& name, const data_set& set, const auto& call) {
+  std::vector<double> each;
+  double sum = 0;
+  for (std::size_t i = 0; i < std::min<std::size_t>(set.rows(), 5000); ++i) {
+    const auto start = now();
+    sum += call(set.row(i));
+    each.push_back(1e6 * (now() - start));
   }
+  std::sort(each.begin(), each.end());
+  out(name + ".p50", each[each.size() / 2] + 0 * sum, "us");
+  out(name + ".p99", each[each.size() * 99 / 100], "us");
+}
+
+void cost(const report& out, const data_set& set) {
+  for (auto kind : {model_kind::forest, model_kind::bundle}) {
+    const std::string name = kind == model_kind::forest ? "cost.forest" : "cost.bundle";
+    auto start = now();
+    const auto m = fit(set.view(), set.names, {.kind = kind, .random_state = out.seed}).value();
+    out(name + ".fit", now() - start, "s");
+    start = now();
+    const auto all = m.score_all(set.view());
+    out(name + ".batch", static_cast<double>(all.size()) / (now() - start), "rows/s");
+    one_row(out, name + ".one_row", set, [&](auto row) { return m.score(row).raw; });
+    if (kind == model_kind::bundle)
+      one_row(out, name + ".with_reasons", set,
+              [&](auto row) { return m.score(row).raw + m.explain(row)[0].model + m.explain_local(row)[0].model; });
+    out(name + ".file", static_cast<double>(m.save().size()), "bytes");
+    out(name + ".memory", static_cast<double>(m.memory_bytes()), "bytes");
+  }
+}
+
+/// Sums of twelve uniform numbers: close to normal.
+double bell(random_stream& random) {
+  double x = -6;
+  for (int k = 0; k < 12; ++k)
+    x += random.uniform();
+  return x;
+}
+
+/// Ten columns of normal numbers that depend on the part of the week where `season` says so.
+void drift(const report& out) {
+  constexpr std::size_t columns = 10, reference_rows = 20'000;
+  random_stream random(out.seed, 11);
+  std::vector<std::string> names;
+  for (std::size_t j = 0; j < columns; ++j)
+    names.push_back("x" + std::to_string(j));
+  const auto draw = [&](std::size_t part, double shift, double factor) {
+    std::vector<double> row;
+    for (std::size_t j = 0; j < columns; ++j)
+      row.push_back(bell(random) + (j == 1 && part >= 4 ? 2 : 0));
+    row[3] += shift;
+    row[7] = std::exp(row[7]) * factor;
+    return row;
+  };
+  std::vector<double> values;
+  std::vector<std::uint8_t> parts;
+  for (std::size_t i = 0; i < reference_rows; ++i) {
+    parts.push_back(static_cast<std::uint8_t>(random.below(28) < 20 ? i % 4 : 4 + i % 4));
+    const auto row = draw(parts.back(), 0, 1);
+    values.insert(values.end(), row.begin(), row.end());
+  }
+  const drift_reference reference(values, names, parts);
+  /// Share of windows that name a column (any, when the name is empty).
+  const auto share = [&](std::size_t rows, bool weekend, double shift, double factor, const std::string& name) {
+    constexpr int windows = 400;
+    int hits = 0;
+    for (int w = 0; w < windows; ++w) {
+      drift_window window(reference);
+      for (std::size_t i = 0; i < rows; ++i) {
+        const std::size_t part = weekend ? 4 + i % 4 : random.below(28) < 20 ? i % 4 : 4 + i % 4;
+        window.add(draw(part, shift, factor), part);
+      }
+      const auto found = window.look();
+      hits += name.empty() ? found[0].drifted : found[0].drifted && found[0].name == name;
+    }
+    return 100.0 * hits / windows;
+  };
+  for (std::size_t rows : {100, 300, 1000, 5000})
+    out(fmt::format("drift.false_alarms.{}", rows), share(rows, false, 0, 1, ""), "%");
+  out("drift.false_alarms.weekend_1000", share(1000, true, 0, 1, ""), "%");
+  out("drift.found.quarter_deviation_1000", share(1000, false, 0.25, 1, "x3"), "%");
+  out("drift.found.currency_50", share(50, false, 0, 100, "x7"), "%");
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: bench_detect FOLDER [SEEDS] [auroc|range|reasons|cost]...\n");
+  const std::string part = argc > 1 ? argv[1] : "";
+  if (argc < 4) {
+    fmt::print(stderr, "usage: bench_detect quality|range|reasons|retrain|cost|drift SEED FOLDER|FILE...\n");
     return 2;
   }
-  const int seeds = argc > 2 ? std::stoi(argv[2]) : 5;
-  const std::vector<std::string> parts(argv + std::min(argc, 3), argv + argc);
-  const auto wanted = [&](const char* part) {
-    return parts.empty() || std::find(parts.begin(), parts.end(), part) != parts.end();
-  };
+  const report out{std::stoull(argv[2])};
+  if (part == "drift") {
+    drift(out);
+    return 0;
+  }
   std::vector<data_set> sets;
-  for (const auto* name :
-       {"mammography", "annthyroid", "cardio", "shuttle", "breastw", "wilt", "http100k", "fraud_q_a"})
-    if (const auto path = std::filesystem::path(argv[1]) / (std::string(name) + ".csv"); std::filesystem::exists(path))
-      sets.push_back(read_set(path));
-  if (wanted("auroc"))
-    auroc(sets, seeds);
+  for (int i = 3; i < argc; ++i)
+    sets.push_back(read_set(argv[i]));
+  if (part == "quality")
+    quality_of(out, sets);
   for (const auto& set : sets) {
-    if (wanted("range"))
-      out_of_range(set, seeds);
-    if (wanted("reasons"))
-      reasons(set);
-    if (wanted("cost"))
-      cost(set);
+    if (part == "range")
+      out_of_range(out, set);
+    if (part == "reasons")
+      reasons(out, set);
+    if (part == "retrain")
+      retrained(out, set);
+    if (part == "cost")
+      cost(out, set);
   }
 }

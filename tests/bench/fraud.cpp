@@ -1,5 +1,6 @@
-// Benchmark: the tenant's scorer without labels on payments_sparkov_a.csv (argument 1), split in time as its README
-// says: features from all events, model of 2024-01-15 to 04-30, figures from 05-08 on. Labels for evaluation only.
+// Benchmark: the tenant's features on payments_sparkov_a.csv (argument 1), scored without labels and by the fraud model
+// with them, split in time as its README says: features from all events, models of 2024-01-15 to 04-30, figures from
+// 05-08 on. Argument 2 is the seed; argument 3 a file that the features are written to, for others to learn from.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "models/csv/table.hpp"
+#include "models/fraud/fit.hpp"
 #include "models/risk/pooled.hpp"
 
 using namespace pulse;
@@ -47,10 +49,11 @@ std::vector<payment> read_payments(const char* path) {
   return out;
 }
 
-void report(const char* name, const std::vector<double>& score, const std::vector<char>& label) {
+/// AUROC, average precision and recall at 1 % false alarms, ties in the order of the events.
+void report(const std::string& name, const std::vector<double>& score, const std::vector<char>& label) {
   std::vector<std::size_t> order(score.size());
   std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return score[a] > score[b]; });
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return score[a] > score[b]; });
   const double positives = static_cast<double>(std::count(label.begin(), label.end(), 1));
   const auto negatives = static_cast<double>(label.size()) - positives;
   double p = 0, n = 0, area = 0, precision = 0, recall = 0;
@@ -62,53 +65,113 @@ void report(const char* name, const std::vector<double>& score, const std::vecto
     if (n <= 0.01 * negatives)
       recall = p / positives;
   }
-  fmt::print("fraud.{} auroc {:.2f} %  ap {:.3f}  recall at 1 % false alarms {:.3f}\n", name,
-             100 * area / (positives * negatives), precision / positives, recall);
+  fmt::print("fraud.{}.auroc {:.4f} %\n", name, 100 * area / (positives * negatives));
+  fmt::print("fraud.{}.ap {:.5f} 1\n", name, precision / positives);
+  fmt::print("fraud.{}.recall_at_1 {:.5f} 1\n", name, recall);
+}
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct history {
+  std::vector<payment> payments;
+  std::vector<features::row> rows;
+  std::vector<std::size_t> train, test;
+  std::vector<char> test_label;
+};
+
+history replay(const char* path) {
+  history out;
+  out.payments = read_payments(path);
+  const auto from = *parse_time("2024-01-15"), to = *parse_time("2024-05-01"), test = *parse_time("2024-05-08");
+  scoring::tenant_scorer scorer;
+  for (std::size_t i = 0; i < out.payments.size(); ++i) {
+    auto e = out.payments[i].e;
+    out.rows.push_back(scorer.score(e, log_offset{static_cast<std::int64_t>(i)}));
+    if (e.occurred_at >= from && e.occurred_at < to)
+      out.train.push_back(i);
+    if (e.occurred_at >= test) {
+      out.test.push_back(i);
+      out.test_label.push_back(out.payments[i].fraud);
+    }
+  }
+  return out;
+}
+
+void without_labels(const history& h, std::uint64_t seed) {
+  std::vector<features::row> train;
+  for (auto i : h.train)
+    train.push_back(h.rows[i]);
+  const auto model = scoring::fit_on_features(train, {.random_state = seed}).value();
+  std::vector<double> raw, risk;
+  for (auto i : h.test) {
+    std::vector<double> row(h.rows[i].begin(), h.rows[i].end());
+    for (std::size_t j = 0; j < row.size(); ++j)
+      row[j] = std::isnan(row[j]) ? model.typical(j) : row[j];
+    const auto s = model.score(row);
+    raw.push_back(s.raw), risk.push_back(-s.tail);
+  }
+  report("no_labels", raw, h.test_label);
+  report("no_labels_risk", risk, h.test_label);
+}
+
+/// Learns from the training rows whose label is final at `known_at`.
+void with_labels(const history& h, const std::string& name, time_ms known_at, std::uint64_t seed) {
+  fraud::labelled_rows rows;
+  for (auto i : h.train) {
+    const auto& p = h.payments[i];
+    if (!fraud::is_mature(p.e.occurred_at, known_at))
+      continue;
+    rows.values.insert(rows.values.end(), h.rows[i].begin(), h.rows[i].end());
+    rows.label.push_back(p.fraud ? 1.0f : 0.0f);
+  }
+  auto start = now();
+  const auto fitted = fraud::fit(rows, features::names(), {.random_state = seed}).value();
+  fmt::print("fraud.{}.fit {:.4f} s\n", name, now() - start);
+  std::vector<double> score;
+  start = now();
+  for (auto i : h.test)
+    score.push_back(fitted.trees.margin(std::vector<float>(h.rows[i].begin(), h.rows[i].end())));
+  fmt::print("fraud.{}.one_row {:.4f} us\n", name, 1e6 * (now() - start) / static_cast<double>(score.size()));
+  fmt::print("fraud.{}.file {} bytes\n", name, fitted.trees.save().size());
+  report(name, score, h.test_label);
+}
+
+/// `train,mature,test,label` and the features, for rows that are one of them.
+void write_features(const history& h, const char* path) {
+  std::ofstream out(path);
+  out << "part,mature,label";
+  for (const auto& name : features::names())
+    out << ',' << csv::quote(name);
+  out << '\n';
+  const auto line = [&](std::size_t i, int part, bool mature) {
+    out << part << ',' << mature << ',' << h.payments[i].fraud;
+    for (auto x : h.rows[i])
+      out << ',' << csv::number(static_cast<double>(x));
+    out << '\n';
+  };
+  for (auto i : h.train)
+    line(i, 0, fraud::is_mature(h.payments[i].e.occurred_at, *parse_time("2024-05-01")));
+  for (auto i : h.test)
+    line(i, 1, true);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: bench_fraud payments_sparkov_a.csv\n");
+  if (argc < 3) {
+    fmt::print(stderr, "usage: bench_fraud payments_sparkov_a.csv SEED [FEATURES.csv]\n");
     return 2;
   }
-  const auto payments = read_payments(argv[1]);
-  const auto from = *parse_time("2024-01-15"), to = *parse_time("2024-05-01"), test = *parse_time("2024-05-08");
-  scoring::tenant_scorer scorer;
-  std::vector<features::row> train, all;
-  const auto start = std::chrono::steady_clock::now();
-  for (std::size_t i = 0; i < payments.size(); ++i) {
-    auto e = payments[i].e;
-    all.push_back(scorer.score(e, log_offset{static_cast<std::int64_t>(i)}));
-    if (e.occurred_at >= from && e.occurred_at < to)
-      train.push_back(all.back());
-  }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  fmt::print("features {:.2f} us an event, {} to train on\n", 1e6 * seconds.count() / static_cast<double>(all.size()),
-             train.size());
-  for (std::uint64_t seed : {1, 1001, 5003}) {
-    const auto model = scoring::fit_on_features(train, {.random_state = seed}).value();
-    std::vector<double> score;
-    std::vector<char> label;
-    for (std::size_t i = 0; i < payments.size(); ++i)
-      if (payments[i].e.occurred_at >= test) {
-        std::vector<double> row(all[i].begin(), all[i].end());
-        for (std::size_t j = 0; j < row.size(); ++j)
-          row[j] = std::isnan(row[j]) ? model.typical(j) : row[j];
-        score.push_back(model.score(row).raw);
-        label.push_back(payments[i].fraud);
-      }
-    report(fmt::format("seed_{}", seed).c_str(), score, label);
-  }
-  for (std::size_t f = 0; f < features::count; ++f) {
-    std::vector<double> score;
-    std::vector<char> label;
-    for (std::size_t i = 0; i < payments.size(); ++i)
-      if (payments[i].e.occurred_at >= test) {
-        score.push_back(std::isnan(all[i][f]) ? -1e9 : static_cast<double>(all[i][f]));
-        label.push_back(payments[i].fraud);
-      }
-    report(features::names()[f].c_str(), score, label);
-  }
+  const auto seed = std::stoull(argv[2]);
+  const auto start = now();
+  const auto h = replay(argv[1]);
+  fmt::print("fraud.features {:.4f} us\n", 1e6 * (now() - start) / static_cast<double>(h.rows.size()));
+  if (argc > 3)
+    write_features(h, argv[3]);
+  without_labels(h, seed);
+  // At the first test day all labels of the training rows are final; a week before, those of its last week are not.
+  with_labels(h, "labels", *parse_time("2024-05-08"), seed);
+  with_labels(h, "labels_delayed", *parse_time("2024-05-01"), seed);
 }

@@ -176,7 +176,8 @@ int main(int argc, char** argv) {
   const std::string url = argv[1], generation = argv[3];
   const int slots = std::atoi(argv[4]);
   std::ifstream sample(std::string(PULSE_SOURCE_DIR) + "/config/demo_order_lines.csv");
-  const auto orders = scoring::read_order_lines({std::istreambuf_iterator<char>(sample), {}});
+  const std::string lines(std::istreambuf_iterator<char>(sample), {});
+  const auto orders = scoring::read_order_lines(lines);
   auto pooled = scoring::fit_pooled(orders.value(), {.random_state = 1});
   const auto shared = std::make_shared<const slot::shared_data>(
       enrichment_data{}, std::make_shared<const detection::model>(std::move(pooled.value())));

@@ -20,10 +20,9 @@ TEST_CASE("every public route is described, and every described route is there",
   metrics numbers;
   test::fake_key_directory directory;
   const auto gate = std::make_shared<http::key_gate>(directory, system_clock(), http::key_gate::config{});
-  const auto table =
-      make_routes({conf, "test", workers, system, node_agent_actor{}, numbers, gate, []() -> result<void> {
-                     return {};
-                   }});
+  const route_parts parts{
+      conf, "test", workers, system, node_agent_actor{}, numbers, gate, []() -> result<void> { return {}; }, {}};
+  const auto table = make_routes(parts);
   for (const auto& difference : http::compare_with_openapi(table.gateway))
     FAIL_CHECK(difference);
 }

@@ -15,7 +15,8 @@ using list = std::vector<std::string>;
 
 } // namespace
 
-TEMPLATE_TEST_CASE("a new log is empty in every slot and topic", "[log][f:2.5]", fake_subject, rocks_subject) {
+TEMPLATE_TEST_CASE("a new log is empty in every slot and topic", "[log][f:2.5]", fake_subject, rocks_subject,
+                   kafka_subject) {
   TestType subject;
   auto& log = subject.log();
   CHECK(log.slots() == 4);
@@ -30,7 +31,7 @@ TEMPLATE_TEST_CASE("a new log is empty in every slot and topic", "[log][f:2.5]",
 }
 
 TEMPLATE_TEST_CASE("an append gets consecutive offsets and is read back as it went in", "[log][f:2.5]", fake_subject,
-                   rocks_subject) {
+                   rocks_subject, kafka_subject) {
   TestType subject;
   auto& log = subject.log();
   CHECK(*append(log, {entry("a"), entry("b")}) == log_offset{0});
@@ -52,7 +53,7 @@ TEMPLATE_TEST_CASE("an append gets consecutive offsets and is read back as it we
   CHECK(values(log) == list{"a", "b", "c"});
 }
 
-TEMPLATE_TEST_CASE("slots and topics do not meet", "[log]", fake_subject, rocks_subject) {
+TEMPLATE_TEST_CASE("slots and topics do not meet", "[log]", fake_subject, rocks_subject, kafka_subject) {
   TestType subject;
   auto& log = subject.log();
   for (int s = 0; s < 4; ++s)
@@ -66,7 +67,7 @@ TEMPLATE_TEST_CASE("slots and topics do not meet", "[log]", fake_subject, rocks_
 }
 
 TEMPLATE_TEST_CASE("a read is bounded by records and bytes and always gives one record", "[log]", fake_subject,
-                   rocks_subject) {
+                   rocks_subject, kafka_subject) {
   TestType subject;
   auto& log = subject.log();
   std::vector<log_entry> entries;
@@ -82,7 +83,8 @@ TEMPLATE_TEST_CASE("a read is bounded by records and bytes and always gives one 
   CHECK(log.read(log_topic::raw, {}, log_offset{99}, 100, 1 << 20)->empty());
 }
 
-TEMPLATE_TEST_CASE("what is trimmed is gone, and the rest keeps its offsets", "[log]", fake_subject, rocks_subject) {
+TEMPLATE_TEST_CASE("what is trimmed is gone, and the rest keeps its offsets", "[log]", fake_subject, rocks_subject,
+                   kafka_subject) {
   TestType subject;
   for (int i = 0; i < 10; ++i)
     REQUIRE(append(subject.log(), {entry(std::to_string(i))}).ok());
@@ -104,7 +106,7 @@ TEMPLATE_TEST_CASE("what is trimmed is gone, and the rest keeps its offsets", "[
   CHECK(*append(subject.log(), {entry("next")}) == log_offset{10});
 }
 
-TEMPLATE_TEST_CASE("a log opened anew is the same log", "[log][f:2.5]", fake_subject, rocks_subject) {
+TEMPLATE_TEST_CASE("a log opened anew is the same log", "[log][f:2.5]", fake_subject, rocks_subject, kafka_subject) {
   TestType subject;
   const auto generation = subject.log().generation();
   REQUIRE(append(subject.log(), {entry("a"), entry("b")}, slot_id{2}).ok());
@@ -116,7 +118,7 @@ TEMPLATE_TEST_CASE("a log opened anew is the same log", "[log][f:2.5]", fake_sub
 }
 
 TEMPLATE_TEST_CASE("whoever waits for a slot is woken after its records are there", "[log]", fake_subject,
-                   rocks_subject) {
+                   rocks_subject, kafka_subject) {
   TestType subject;
   auto& log = subject.log();
   std::promise<log_offset> woken;
@@ -135,6 +137,7 @@ TEMPLATE_TEST_CASE("whoever waits for a slot is woken after its records are ther
   log.on_appended(slot_id{1}, nullptr);
 }
 
+// The disk of Kafka is its brokers'; what an append says when they are away stands in kafka_event_log_test.cpp.
 TEMPLATE_TEST_CASE("a full disk refuses appends and hurts nothing", "[log][f:2.11]", fake_subject, rocks_subject) {
   TestType subject;
   REQUIRE(append(subject.log(), {entry("a")}).ok());
@@ -149,7 +152,7 @@ TEMPLATE_TEST_CASE("a full disk refuses appends and hurts nothing", "[log][f:2.1
 }
 
 TEMPLATE_TEST_CASE("appends from many threads keep each thread's order and stay whole", "[log]", fake_subject,
-                   rocks_subject) {
+                   rocks_subject, kafka_subject) {
   TestType subject;
   auto& log = subject.log();
   constexpr int threads = 4;

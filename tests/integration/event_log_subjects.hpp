@@ -1,4 +1,4 @@
-// The logs that the contract suite is run on, behind one handle: make, reopen, fill the disk.
+// The logs that the contract suite is run on, behind one handle: make, reopen; fill the disk where it is ours.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,9 @@
 #include <future>
 #include <thread>
 
+#include <unistd.h>
+
+#include "kafka/kafka_event_log.hpp"
 #include "rocks/rocks_event_log.hpp"
 #include "tests/support/fake_event_log.hpp"
 
@@ -102,6 +105,54 @@ private:
   int opens_ = 0;
 };
 
+/// Where the real broker of these tests is; scripts/test starts one. Skips where there is none.
+inline std::string kafka_brokers(const char* variable = "PULSE_TEST_KAFKA") {
+  const char* brokers = std::getenv(variable);
+  if (brokers == nullptr || *brokers == 0)
+    SKIP(variable << " names no Kafka: scripts/test starts one where Java and Maven can be had");
+  return brokers;
+}
+
+/// Topics of its own on the one broker, so that each subject begins empty.
+class kafka_subject {
+public:
+  kafka_subject() {
+    static int made = 0;
+    settings.brokers = kafka_brokers();
+    settings.topic_prefix = "t" + std::to_string(::getpid()) + "-" + std::to_string(++made);
+    settings.slots = 4;
+    settings.replication_factor = settings.min_insync_replicas = 1;
+    // What is proved here are answers, not times, on a machine that may be busy.
+    settings.ack_ms_max = settings.message_timeout_ms;
+    reopen();
+  }
+
+  event_log& log() {
+    return *log_;
+  }
+
+  kafka_event_log& kafka() {
+    return *log_;
+  }
+
+  void close() {
+    log_.reset();
+  }
+
+  void reopen() {
+    log_.reset();
+    auto opened = kafka_event_log::open(settings);
+    INFO((opened ? "" : opened.err().detail));
+    REQUIRE(opened.ok());
+    log_ = std::move(*opened);
+  }
+
+  kafka_log_settings settings;
+
+private:
+  std::unique_ptr<kafka_event_log> log_;
+};
+
 inline log_entry entry(std::string value, std::int32_t tenant = 7) {
   return {tenant_id{tenant},
           "7/u1",
@@ -136,11 +187,19 @@ inline result<log_offset> append(event_log& log, std::vector<log_entry> entries,
 inline std::vector<std::string> values(event_log& log, log_offset from = {}, slot_id slot = {},
                                        log_topic topic = log_topic::raw) {
   std::vector<std::string> out;
-  auto records = log.read(topic, slot, from, 1 << 20, 1 << 30);
-  REQUIRE(records.ok());
-  for (auto& r : *records)
-    out.push_back(r.entry.value);
-  return out;
+  // A read gives up to what it is asked for; only the end is empty.
+  for (;;) {
+    auto records = log.read(topic, slot, from, 1 << 20, 1 << 30);
+    INFO((records.ok() ? "" : records.err().detail));
+    REQUIRE(records.ok());
+    if (records->empty())
+      return out;
+    for (auto& r : *records) {
+      REQUIRE(r.offset == from);
+      from = log_offset{r.offset.value + 1};
+      out.push_back(r.entry.value);
+    }
+  }
 }
 
 } // namespace pulse::testing

@@ -344,3 +344,39 @@ TEST_CASE("an amount without a currency neither stops the slot nor becomes the t
   require(sink.commit(batch_of(1, {order(tenant, 1)})));
   CHECK(db.one("SELECT currency FROM tenant") == "EUR");
 }
+
+TEST_CASE("by lease a slot is taken under the lease's epoch, again under the same, never under a lower one",
+          "[sink][cluster][f:11.6]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a");
+  postgres::slot_sink old_owner(config(db), system_clock());
+  REQUIRE(old_owner.take_over(slot_id{0}, {epoch{4}, ""}).ok());
+  require(old_owner.commit(batch_of(0, {order(tenant, 0)})));
+  REQUIRE(old_owner.take_over(slot_id{0}, {epoch{4}, ""})->position == log_offset{1});
+  postgres::slot_sink new_owner(config(db), system_clock());
+  const auto start = new_owner.take_over(slot_id{0}, {epoch{6}, ""});
+  REQUIRE(start.ok());
+  CHECK(start->position == log_offset{1});
+  CHECK(start->epoch == epoch{6});
+  CHECK(old_owner.take_over(slot_id{0}, {epoch{5}, ""}).err().code == ec::fenced);
+  CHECK(old_owner.commit(batch_of(1, {order(tenant, 1)})).err().code == ec::fenced);
+  require(new_owner.commit(batch_of(1, {order(tenant, 1)})));
+  CHECK(db.one("SELECT count(*) FROM event") == "2");
+}
+
+TEST_CASE("the sessions of a stopped owner are ended for the slot that was taken from it, and for no other",
+          "[sink][cluster][f:11.6]") {
+  test::database db;
+  auto c = config(db);
+  c.node = "node-old";
+  postgres::slot_sink stopped(c, system_clock());
+  postgres::slot_sink other(c, system_clock());
+  REQUIRE(stopped.take_over(slot_id{0}, {epoch{1}, ""}).ok());
+  REQUIRE(other.take_over(slot_id{1}, {epoch{1}, ""}).ok());
+  const auto sessions = "SELECT string_agg(application_name, ',' ORDER BY application_name) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND application_name LIKE 'pulse-writer node-old%'";
+  CHECK(db.one(sessions) == "pulse-writer node-old 0,pulse-writer node-old 1");
+  postgres::slot_sink next(config(db), system_clock());
+  REQUIRE(next.take_over(slot_id{0}, {epoch{2}, "node-old"}).ok());
+  CHECK(db.one(sessions) == "pulse-writer node-old 1");
+}

@@ -210,7 +210,7 @@ TEST_CASE("the same log gives the same scores, whatever crashed or moved", "[sim
                                   .answer_of_commit_lost = 0.05,
                                   .owner_changes = 0.003,
                                   .as_of_lags = true};
-  for (std::uint64_t seed = 0; seed < 25; ++seed) {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
     INFO("seed " << seed);
     const auto h = make_history(seed, 240);
     bool quiet_right = false;

@@ -2,65 +2,14 @@
 // lost, folded twice or folded out of order changes the scores.
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
 #include <fmt/format.h>
-#include <stdexcept>
 
-#include "tests/support/slot_world.hpp"
+#include "tests/support/hashing_child.hpp"
 
 using namespace pulse;
 
 namespace {
-
-constexpr int chunks = 4;
-
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
-  a ^= b + 0x9e3779b97f4a7c15ULL + (a << 6U) + (a >> 2U);
-  return a * 0xff51afd7ed558ccdULL;
-}
-
-/// Keeps a running hash a chunk; an item's score is its chunk's hash after it. `without_as_of` takes the guard out.
-class hashing_child final : public test::child {
-public:
-  hashing_child(const std::map<std::int32_t, slot::chunk_image>& images, bool without_as_of) :
-    without_as_of_(without_as_of) {
-    for (const auto& [chunk, image] : images) {
-      state_[chunk] = std::stoull(image.bytes);
-      as_of_[chunk] = image.as_of.value;
-    }
-  }
-
-  slot::part_result work(const slot::part& p) override {
-    slot::part_result r;
-    for (const auto& it : p.items) {
-      if (it.value->starts_with("poison"))
-        throw std::runtime_error("cannot digest this");
-      const auto h = std::hash<std::string>{}(*it.value);
-      const auto chunk = static_cast<std::int32_t>(h % chunks);
-      if (without_as_of_ || it.offset.value > as_of_[chunk]) {
-        state_[chunk] = mix(state_[chunk], h);
-        as_of_[chunk] = it.offset.value;
-        dirty_.insert(chunk);
-      }
-      if (p.replay)
-        continue;
-      slot::processed done;
-      done.event.message_id = *it.value;
-      done.event.risk.score = static_cast<double>(state_[chunk] >> 12U);
-      r.results.push_back(std::move(done));
-    }
-    // Not all chunks at once: each then has an as_of of its own.
-    if (p.take_images)
-      for (auto chunk : std::exchange(dirty_, {}))
-        r.images.push_back({chunk, log_offset{as_of_[chunk]}, std::to_string(state_[chunk])});
-    return r;
-  }
-
-private:
-  bool without_as_of_;
-  std::map<std::int32_t, std::uint64_t> state_;
-  std::map<std::int32_t, std::int64_t> as_of_ = {{0, -1}, {1, -1}, {2, -1}, {3, -1}};
-  std::set<std::int32_t> dirty_;
-};
 
 std::vector<slot::item> make_raw(std::uint64_t seed, int n, int tenants) {
   std::mt19937_64 random(seed);
@@ -75,7 +24,7 @@ std::vector<slot::item> make_raw(std::uint64_t seed, int n, int tenants) {
 
 test::child_maker maker(bool without_as_of = false) {
   return {[=](tenant_id, const auto& images) {
-    return std::make_unique<hashing_child>(images, without_as_of);
+    return std::make_unique<test::hashing_child>(images, without_as_of);
   }};
 }
 
@@ -135,8 +84,8 @@ int inconsistent(const test::world_store& store) {
     if (p.outcome != slot::outcome::stored)
       continue;
     const auto h = std::hash<std::string>{}(p.event.message_id);
-    auto& chunk = state[{p.tenant, static_cast<std::int32_t>(h % chunks)}];
-    chunk = mix(chunk, h);
+    auto& chunk = state[{p.tenant, static_cast<std::int32_t>(h % test::hashing_chunks)}];
+    chunk = test::mix(chunk, h);
     out += p.event.risk.score == static_cast<double>(chunk >> 12U) ? 0 : 1;
   }
   return out;
@@ -221,6 +170,59 @@ TEST_CASE("without the list of what was set aside a replay folds it", "[slot][ne
   auto faults = all_faults;
   faults.without_set_aside = true;
   CHECK(inconsistent_quarantines(faults) > 0);
+}
+
+TEST_CASE("images taken for sleep are never stored over newer ones", "[slot][f:2.8]") {
+  slot::machine_config config;
+  config.image_events = 3;
+  config.idle_ms = 100;
+  slot::machine m(config, log_offset{0}, {});
+  const auto record = [](std::int64_t at) {
+    return slot::item{log_offset{at}, tenant_id{1}, std::make_shared<const std::string>("x"), false};
+  };
+  std::vector<slot::action> out;
+  std::vector<std::int64_t> stored;
+  // Carries out what is due, and answers parts with an image as of `as_of` where one is asked for.
+  const auto settle = [&](time_ms now, std::int64_t as_of) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto a = out[i];
+      if (const auto* load = std::get_if<slot::load_action>(&a)) {
+        m.on_loaded(tenant_id{1}, load->incarnation, log_offset{-1}, {}, now, out);
+      } else if (const auto* send = std::get_if<slot::send_action>(&a)) {
+        slot::part_result r;
+        r.request = send->part.request;
+        r.tenant = tenant_id{1};
+        r.results.resize(send->part.items.size());
+        if (send->part.take_images)
+          r.images.push_back({0, log_offset{as_of}, ""});
+        m.on_part_done(std::move(r), now, out);
+      } else if (const auto* commit = std::get_if<slot::commit_action>(&a)) {
+        for (const auto& images : commit->batch->images)
+          stored.push_back(images.chunks.front().as_of.value);
+        m.on_committed(commit->batch->seq, now, out);
+      }
+    }
+    out.clear();
+  };
+  m.start(time_ms{0}, out);
+  m.on_records({record(0)}, false, time_ms{0}, out);
+  settle(time_ms{0}, 0);
+  m.tick(time_ms{1000}, out);
+  auto flush =
+      std::find_if(out.begin(), out.end(), [](const auto& a) { return std::holds_alternative<slot::send_action>(a); });
+  REQUIRE(flush != out.end());
+  const auto asked = std::get<slot::send_action>(*flush).part;
+  REQUIRE(asked.items.empty());
+  out.clear();
+  // They come while the images are being taken, and ask for images themselves.
+  m.on_records({record(1), record(2), record(3)}, false, time_ms{1001}, out);
+  slot::part_result r;
+  r.request = asked.request;
+  r.tenant = tenant_id{1};
+  r.images.push_back({0, log_offset{0}, ""});
+  m.on_part_done(std::move(r), time_ms{1002}, out);
+  settle(time_ms{1003}, 3);
+  CHECK(stored == std::vector<std::int64_t>{0, 3});
 }
 
 TEST_CASE("a tenant whose state cannot be used is quarantined until a control record comes", "[slot][f:11.4]") {

@@ -50,6 +50,10 @@ public:
   explicit fake_slot_store(std::shared_ptr<fake_database> db) : db_(std::move(db)) {
   }
 
+  result<slot_start> take_over(slot_id slot, const slot_claim&) override {
+    return take_over(slot);
+  }
+
   result<slot_start> take_over(slot_id slot) override {
     const std::lock_guard hold(db_->mutex);
     if (db_->away)

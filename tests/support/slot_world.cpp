@@ -26,14 +26,8 @@ void slot_world::take_over() {
   for (auto& o : owners_)
     o->zombie = true;
   ++store_.epoch;
-  std::vector<slot::dirty_tenant> dirty;
-  for (const auto& [tenant, last] : store_.last_offset) {
-    const auto found = store_.image_as_of.find(tenant);
-    const auto as_of = found == store_.image_as_of.end() ? -1 : found->second;
-    if (last > as_of)
-      dirty.push_back({tenant, log_offset{as_of}, log_offset{last}});
-  }
-  auto o = std::make_unique<owner>(owner{store_.epoch, slot::machine(config_, log_offset{store_.position}, dirty), {}});
+  auto o = std::make_unique<owner>(
+      owner{store_.epoch, slot::machine(config_, log_offset{store_.position}, store_.dirty()), {}});
   owners_.push_back(std::move(o));
   auto& fresh = *owners_.back();
   std::vector<slot::action> actions;
@@ -117,16 +111,13 @@ void slot_world::load(owner& o, const slot::load_action& a) {
     }
     const auto& images = store_.images[a.tenant];
     o.children[a.tenant] = {a.incarnation, maker_.make(a.tenant, images)};
-    const auto found = store_.image_as_of.find(a.tenant);
-    auto as_of = found == store_.image_as_of.end() ? -1 : found->second;
+    auto as_of = store_.as_of(a.tenant);
     // The tenant's own mark may lag behind its chunks': what the chunks hold already must not be folded again.
     if (faults_.as_of_lags)
       as_of = std::max<std::int64_t>(-1, as_of - static_cast<std::int64_t>(random_() % 50));
     std::vector<log_offset> set_aside;
     if (!faults_.without_set_aside)
-      for (const auto& [offset, effects] : store_.effects)
-        if (offset > as_of && effects.front().tenant == a.tenant && effects.front().outcome == slot::outcome::failed)
-          set_aside.push_back(log_offset{offset});
+      set_aside = store_.set_aside(a.tenant, as_of);
     o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, set_aside, now_, out);
   });
 }
@@ -172,7 +163,7 @@ void slot_world::commit(owner& o, const slot::commit_action& a) {
       o.machine.on_commit_failed(b->seq, {ec::unavailable, "the store is away", ""}, now_, out);
       return;
     }
-    const auto done = apply(o, *b);
+    const auto done = store_.apply(o.epoch, *b, faults_, violations_);
     if (!done)
       o.machine.on_commit_failed(b->seq, done.err(), now_, out);
     else if (chance(faults_.answer_of_commit_lost))
@@ -182,35 +173,59 @@ void slot_world::commit(owner& o, const slot::commit_action& a) {
   });
 }
 
-result<void> slot_world::apply(const owner& o, const slot::batch& b) {
-  if (!faults_.without_epoch_check && o.epoch != store_.epoch)
+result<void> world_store::apply(std::int64_t by_epoch, const slot::batch& b, const world_faults& faults,
+                                std::vector<std::string>& violations) {
+  if (!faults.without_epoch_check && by_epoch != epoch)
     return error{ec::fenced, "a newer owner holds the slot", ""};
-  if (!faults_.without_epoch_check && b.from.value != store_.position) {
+  if (!faults.without_epoch_check && b.from.value != position) {
     // The answer to the commit was lost: it is there.
-    if (b.to.value == store_.position)
+    if (b.to.value == position)
       return {};
-    return error{ec::fenced, fmt::format("position {} is not {}", store_.position, b.from.value), ""};
+    return error{ec::fenced, fmt::format("position {} is not {}", position, b.from.value), ""};
   }
-  if (b.to.value < store_.position)
-    violations_.push_back("a position went back");
-  store_.position = b.to.value;
+  if (b.to.value < position)
+    violations.push_back("a position went back");
+  position = b.to.value;
   for (const auto& p : b.results) {
     if (p.outcome == slot::outcome::stored) {
-      const bool fresh = store_.event_ids.insert(p.event.message_id).second || faults_.without_deduplication;
+      const bool fresh = event_ids.insert(p.event.message_id).second || faults.without_deduplication;
       if (fresh)
-        ++store_.stored_times[p.event.message_id];
+        ++stored_times[p.event.message_id];
       else
-        ++store_.duplicates;
+        ++duplicates;
     }
-    store_.effects[p.offset.value].push_back(p);
-    store_.last_offset[p.tenant] = std::max(store_.last_offset[p.tenant], p.offset.value);
+    effects[p.offset.value].push_back(p);
+    last_offset[p.tenant] = std::max(last_offset[p.tenant], p.offset.value);
   }
-  for (const auto& images : b.images) {
-    for (const auto& image : images.chunks)
-      store_.images[images.tenant][image.chunk] = image;
-    store_.image_as_of[images.tenant] = images.as_of.value;
+  for (const auto& of_tenant : b.images) {
+    for (const auto& image : of_tenant.chunks)
+      images[of_tenant.tenant][image.chunk] = image;
+    image_as_of[of_tenant.tenant] = of_tenant.as_of.value;
   }
   return {};
+}
+
+std::vector<slot::dirty_tenant> world_store::dirty() const {
+  std::vector<slot::dirty_tenant> out;
+  for (const auto& [tenant, last] : last_offset) {
+    const auto mark = as_of(tenant);
+    if (last > mark)
+      out.push_back({tenant, log_offset{mark}, log_offset{last}});
+  }
+  return out;
+}
+
+std::int64_t world_store::as_of(tenant_id tenant) const {
+  const auto found = image_as_of.find(tenant);
+  return found == image_as_of.end() ? -1 : found->second;
+}
+
+std::vector<log_offset> world_store::set_aside(tenant_id tenant, std::int64_t above) const {
+  std::vector<log_offset> out;
+  for (auto it = effects.upper_bound(above); it != effects.end(); ++it)
+    if (it->second.front().tenant == tenant && it->second.front().outcome == slot::outcome::failed)
+      out.push_back(log_offset{it->first});
+  return out;
 }
 
 } // namespace pulse::test

@@ -54,6 +54,19 @@ struct world_store {
   /// How often a message was stored that was not known as a duplicate.
   std::map<std::string, int> stored_times;
   std::int64_t duplicates = 0;
+
+  /// The transaction of a batch by an owner under this epoch. A position that goes back is written into `violations`.
+  result<void> apply(std::int64_t by_epoch, const slot::batch& b, const world_faults& faults,
+                     std::vector<std::string>& violations);
+
+  /// Whose state is behind, as a new owner finds it.
+  std::vector<slot::dirty_tenant> dirty() const;
+
+  /// Up to where the tenant's images go; -1: none.
+  std::int64_t as_of(tenant_id tenant) const;
+
+  /// What was set aside of the tenant above this offset.
+  std::vector<log_offset> set_aside(tenant_id tenant, std::int64_t above) const;
 };
 
 class slot_world {
@@ -92,7 +105,6 @@ private:
   void replay(owner& o, const slot::replay_read_action& a);
   void send(owner& o, slot::send_action a);
   void commit(owner& o, const slot::commit_action& a);
-  result<void> apply(const owner& o, const slot::batch& b);
 
   std::mt19937_64 random_;
   std::vector<slot::item> raw_;

@@ -70,3 +70,10 @@ TEST_CASE("a scored table finds its columns by name and keeps the input's order"
   const auto other = csv::read_numbers("a\n1\n").value();
   CHECK(detection::match_columns(m, other).err().detail.find("\"b,c\"") != std::string::npos);
 }
+
+TEST_CASE("a name that begins with a byte order mark is written so that it is read again", "[csv]") {
+  const auto written = csv::quote("\xef\xbb\xbfname") + ",b\n1,2\n";
+  const auto table = csv::read_numbers(written);
+  REQUIRE(table.ok());
+  CHECK(table->columns.front() == "\xef\xbb\xbfname");
+}

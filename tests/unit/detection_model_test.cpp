@@ -187,3 +187,16 @@ TEST_CASE("what cannot be fitted is refused with the reason", "[detection]") {
   CHECK(fit({two, 1, 2}, {"a", "b"}, {.n_estimators = 0}).err().code == ec::invalid);
   CHECK(fit({two, 1, 2}, {"a", "b"}, {.max_samples = 1}).err().code == ec::invalid);
 }
+
+TEST_CASE("a column of next to nothing does not make a score of no number", "[detection][negative][f:5.1]") {
+  rows_of data{{}, 2};
+  for (int i = 0; i < 200; ++i)
+    data.values.insert(data.values.end(), {i * 1e-322, i * 1.0});
+  const auto m = fit_on(data, {.n_estimators = 5});
+  for (auto x : {0.0, 1.0, 1e300, -inf_}) {
+    const auto s = m.score(std::vector<double>{x, 5});
+    CHECK((s.raw > 0 && s.raw < 1));
+    for (const auto& c : m.explain(std::vector<double>{x, 5}))
+      CHECK(std::isfinite(c.total()));
+  }
+}

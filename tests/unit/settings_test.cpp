@@ -195,6 +195,18 @@ TEST_CASE("a secret comes from the environment or a file of its own, and is show
               "postgres_url: /run/none cannot be read"));
 }
 
+TEST_CASE("Kafka as the log needs brokers, and its password is a secret", "[settings][f:2.5]") {
+  CHECK(tells(problems_of(load("", {{"PULSE_EVENT_LOG", "kafka"}})), "kafka.brokers: event_log is kafka"));
+  const auto given =
+      load("", {{"PULSE_EVENT_LOG", "kafka"}, {"PULSE_KAFKA_BROKERS", "k:9092"}, {"PULSE_KAFKA_SLOTS", "9"}});
+  REQUIRE(given.ok());
+  CHECK(given->values.slots() == 9);
+  CHECK(settings{}.slots() == settings{}.log_slots);
+  CHECK(named("kafka.sasl_password").secret);
+  CHECK(tells(problems_of(load(R"({"kafka": {"sasl_password": "hunter2"}})")),
+              "kafka.sasl_password: a secret stands in"));
+}
+
 TEST_CASE("config/mapping_example.json can be published", "[settings][mapping][f:3.1]") {
   const auto document = source_file("config/mapping_example.json");
   for (const auto& problem : check_mapping(document))

@@ -1,0 +1,32 @@
+// Fuzzes what reads a detector's file: the bytes stand behind a good seal, so that the checks behind the checksum are
+// what is tried. Whatever loads must score and explain without harm, and be written back as it was.
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+
+#include "models/binary/bytes.hpp"
+#include "models/detection/model.hpp"
+
+using namespace pulse;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view payload(reinterpret_cast<const char*>(data), size);
+  const auto file = binary::seal("PULSEMDL", 2, payload);
+  (void)detection::model::load(payload);
+  const auto m = detection::model::load(file);
+  if (!m)
+    return 0;
+  for (const auto x : {0.0, 1e300, std::numeric_limits<double>::quiet_NaN()}) {
+    const std::vector<double> row(m->features().size(), x);
+    const auto s = m->score(row);
+    if (!(s.raw > 0 && s.raw < 1 && s.tail > 0 && s.tail <= 1))
+      std::abort();
+    for (const auto& c : m->explain(row))
+      if (!std::isfinite(c.total()))
+        std::abort();
+    (void)m->explain_local(row);
+  }
+  if (!detection::model::load(m->save()))
+    std::abort();
+  return 0;
+}
