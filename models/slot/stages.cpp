@@ -153,7 +153,7 @@ struct scoring_stage::impl {
   void use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts);
 
   void use_model(const std::string& hash, const std::vector<artifact>& artifacts);
-  void score(processed& it, bool replay);
+  void score(std::span<processed> run, bool replay);
 };
 
 /// The tenant's own model, else the pooled one; with neither, events pass as degraded.
@@ -173,16 +173,31 @@ void scoring_stage::impl::use_model(const std::string& hash, const std::vector<a
     throw std::runtime_error("a model does not fit: " + ok.err().detail);
 }
 
-void scoring_stage::impl::score(processed& it, bool replay) {
-  scorer.seen_before(it.event, it.offset);
+/// A run of events under the same versions.
+void scoring_stage::impl::score(std::span<processed> run, bool replay) {
+  std::vector<scoring::tenant_scorer::scored_event> events;
+  events.reserve(run.size());
+  for (auto& it : run) {
+    if (it.outcome != outcome::stored)
+      continue;
+    scorer.seen_before(it.event, it.offset);
+    events.push_back({&it.event, it.offset});
+  }
   if (replay) {
-    scorer.replay(it.event, it.offset);
-    engine.replay(it.event, it.offset);
+    scorer.replay(events);
+    for (const auto& e : events)
+      engine.replay(*e.e, e.at);
     return;
   }
-  const auto row = scorer.score(it.event, it.offset);
-  engine.apply(it.event, row, {}, it.offset);
-  it.features.assign(row.begin(), row.end());
+  scorer.score(events);
+  auto scored = events.begin();
+  for (auto& it : run) {
+    if (it.outcome != outcome::stored)
+      continue;
+    engine.apply(it.event, scored->row, {}, it.offset);
+    it.features.assign(scored->row.begin(), scored->row.end());
+    ++scored;
+  }
 }
 
 void scoring_stage::impl::use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts) {
@@ -232,13 +247,18 @@ part_result scoring_stage::work(enriched_part p) {
   part_result out;
   out.request = p.request;
   out.tenant = p.tenant;
-  for (auto& it : p.items) {
-    impl_->last = it.offset;
-    if (it.outcome == outcome::stored)
-      impl_->score(it, p.replay);
-    else if (it.outcome == outcome::control && !it.control_superseded)
-      impl_->use(it.control_kind, it.control_hash, p.artifacts);
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < p.items.size(); ++i) {
+    const auto& it = p.items[i];
+    if (it.outcome != outcome::control || it.control_kind == "mapping" || it.control_superseded)
+      continue;
+    impl_->score(std::span(p.items).subspan(first, i - first), p.replay);
+    impl_->use(it.control_kind, it.control_hash, p.artifacts);
+    first = i + 1;
   }
+  impl_->score(std::span(p.items).subspan(first), p.replay);
+  if (!p.items.empty())
+    impl_->last = p.items.back().offset;
   if (p.take_images) {
     if (!(p.settings == impl_->stored)) {
       out.images.push_back({control_chunk, impl_->last, encode_in_force(p.settings)});
