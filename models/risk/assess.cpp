@@ -125,9 +125,11 @@ pulse::risk assess(const features::row& row, const detection::model& model, cons
     out.parts.push_back(
         {"model", "ordinary", out.score, fmt::format("less unusual than {:.1f} % of events", 100 * tail), {}, {}});
   else
-    out.parts = hand_out(raising(model, known_or_typical(row, model), row, scored.local_decides), out.score,
-                         policy.parts_max);
-  if (own_scores != nullptr)
+    out.parts =
+        hand_out(raising(model, known_or_typical(row, model), row, scored.local_decides), out.score, policy.parts_max);
+  if (own_scores != nullptr && is_young(model))
+    out.parts.push_back({"model", "young_model", 0, "model of a short history: less than two days of events", {}, {}});
+  else if (own_scores != nullptr)
     out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
   return out;
 }

@@ -96,7 +96,7 @@ void tenant_scorer::score(std::span<scored_event> run) {
   const auto scored = score_rows(rows, *model_);
   for (std::size_t i = 0; i < run.size(); ++i) {
     auto& e = *run[i].e;
-    const auto* own = is_shared() ? &std::as_const(*this).chunk_of(tenant_key()).scores : nullptr;
+    const auto* own = learns_usual() ? &std::as_const(*this).chunk_of(tenant_key()).scores : nullptr;
     e.risk = assess(rows[i], *model_, scored[i], own, options_.policy);
     if (own != nullptr && moves_state(e, run[i].at))
       chunk_of(tenant_key()).scores.add(model_->id(), scored[i].raw);
@@ -121,7 +121,7 @@ void tenant_scorer::replay_into(std::vector<features::row>& rows, const event& e
   if (!moves_state(e, at))
     return;
   const auto f = features::facts_of(e);
-  if (is_shared())
+  if (learns_usual())
     rows.push_back(row_of(e, f));
   fold(f, at);
 }

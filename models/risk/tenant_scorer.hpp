@@ -90,9 +90,9 @@ private:
   void fold(const features::facts& f, log_offset at);
   void replay_into(std::vector<features::row>& rows, const event& e, log_offset at);
   void remember_scores(std::span<const features::row> rows);
-  /// By a model that is not the tenant's own.
-  bool is_shared() const {
-    return model_ && pooled_;
+  /// The model does not know what is usual here: it is not the tenant's own, or young. Then its scores are state.
+  bool learns_usual() const {
+    return model_ && (pooled_ || is_young(*model_));
   }
   chunk& chunk_of(const key& k);
   const chunk& chunk_of(const key& k) const;
