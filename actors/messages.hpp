@@ -30,7 +30,13 @@ struct tenant_load {
 struct training_outcome {
   std::string model;
   std::size_t rows = 0;
-  slot::control control;
+  /// Id of a fraud model that passed; else empty, and why.
+  std::string fraud_model;
+  std::string fraud_why;
+  /// What drifted, by name, where that was looked at.
+  std::vector<std::string> drifted;
+  /// They put in force what passed.
+  std::vector<slot::control> controls;
   /// When it is worth fitting again, in seconds.
   std::int64_t next_s = 0;
 };

@@ -77,8 +77,8 @@ void node_agent_state::look_for_due() {
                 self->send(supervisor_of(work.tenant), alert_atom_v);
               else if (work.kind == "control")
                 send_controls(work.tenant);
-              else if (work.kind == "train")
-                train_when_free(work.tenant);
+              else if (parse_training(work.kind))
+                train_when_free(work.tenant, work.kind);
               else if (work.kind == "forget")
                 forget(work.tenant);
             }
@@ -148,10 +148,10 @@ void node_agent_state::forget(tenant_id tenant) {
 }
 
 /// One at a time: a fit takes a core. The others stay due.
-void node_agent_state::train_when_free(tenant_id tenant) {
+void node_agent_state::train_when_free(tenant_id tenant, const std::string& kind) {
   if (std::exchange(training, true))
     return;
-  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant)
+  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant, kind)
       .then([this](const training_ptr&) { training = false; },
             [this, tenant](const caf::error& e) {
               training = false;
@@ -159,15 +159,16 @@ void node_agent_state::train_when_free(tenant_id tenant) {
             });
 }
 
-caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {
+caf::result<training_ptr> node_agent_state::train(tenant_id tenant, const std::string& kind) {
   auto promise = self->make_response_promise<training_ptr>();
   auto child = self->spawn<trainer, caf::detached>(context);
-  self->request(child, train_timeout, train_atom_v, tenant)
+  self->request(child, train_timeout, train_atom_v, tenant, kind)
       .then(
           [this, promise, tenant](const training_ptr& done) mutable {
             if (*done)
-              self->send(node_agent_actor(self), control_atom_v, tenant,
-                         control_ptr(std::make_shared<const slot::control>(done->value().control)));
+              for (const auto& control : done->value().controls)
+                self->send(node_agent_actor(self), control_atom_v, tenant,
+                           control_ptr(std::make_shared<const slot::control>(control)));
             promise.deliver(done);
           },
           [promise](const caf::error& e) mutable { promise.deliver(e); });
@@ -216,7 +217,7 @@ node_agent_actor::behavior_type node_agent_state::make_behavior() {
       [this](supervisor_atom, tenant_id tenant) { return supervisor_of(tenant); },
       [this](alert_atom, tenant_id tenant) { self->send(supervisor_of(tenant), alert_atom_v); },
       [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
-      [this](train_atom, tenant_id tenant) { return train(tenant); },
+      [this](train_atom, tenant_id tenant, const std::string& kind) { return train(tenant, kind); },
       [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
       [this](drain_atom) { return drain(); },
       [this](status_atom) -> caf::result<statuses_ptr> {

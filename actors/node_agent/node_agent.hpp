@@ -27,10 +27,10 @@ struct node_agent_state {
   void look_for_due();
   void send_controls(tenant_id tenant);
   void forget(tenant_id tenant);
-  void train_when_free(tenant_id tenant);
+  void train_when_free(tenant_id tenant, const std::string& kind);
   caf::result<void> send_control(tenant_id tenant, const slot::control& control);
   caf::result<void> drain();
-  caf::result<training_ptr> train(tenant_id tenant);
+  caf::result<training_ptr> train(tenant_id tenant, const std::string& kind);
 
   node_agent_actor::pointer self;
   context_ptr context;

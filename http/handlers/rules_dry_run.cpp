@@ -1,11 +1,9 @@
 #include "http/handlers/rules_dry_run.hpp"
 
-#include <cmath>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "http/handlers/problems.hpp"
-#include "models/event/standardise.hpp"
+#include "http/handlers/stored_events.hpp"
 #include "models/rules/backtest.hpp"
 
 namespace pulse::http {
@@ -27,62 +25,6 @@ std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
   return out;
 }
 
-std::vector<risk_part> parts_of(const std::string& text) {
-  std::vector<risk_part> out;
-  const auto list = json::parse(text, nullptr, false);
-  if (!list.is_array())
-    return out;
-  for (const auto& p : list) {
-    risk_part part;
-    part.source = p.value("source", "");
-    part.name = p.value("name", "");
-    part.points = p.value("points", 0.0);
-    part.detail = p.value("detail", "");
-    out.push_back(std::move(part));
-  }
-  return out;
-}
-
-features::row row_of(const stored_event& s) {
-  features::row out;
-  out.fill(std::numeric_limits<float>::quiet_NaN());
-  if (s.features.size() == out.size())
-    std::copy(s.features.begin(), s.features.end(), out.begin());
-  return out;
-}
-
-/// The event as the scorer saw it, as far as it is stored.
-event event_of(const stored_event& s) {
-  event e;
-  e.id = s.id;
-  e.message_id = s.message_id;
-  e.type = s.type;
-  e.name = s.name;
-  e.occurred_at = s.occurred_at;
-  e.received_at = s.received_at;
-  e.test = s.test;
-  e.customer = s.customer;
-  e.anonymous_id = s.anonymous_id;
-  e.store = s.store;
-  e.campaign = s.campaign;
-  e.country = s.country;
-  e.region = s.region;
-  e.city = s.city;
-  e.device = s.device;
-  e.browser = s.browser;
-  e.os = s.os;
-  e.bot = s.bot;
-  e.referrer = s.referrer;
-  e.properties = s.properties_json;
-  e.context = s.context_json;
-  read_again(e, s.amount ? s.amount->unit : currency{});
-  e.risk.score = s.risk_milli / 1000.0;
-  e.risk.outcome = s.risk_outcome;
-  e.risk.degraded = s.degraded;
-  e.risk.parts = parts_of(s.parts_json);
-  return e;
-}
-
 json money_json(const rules::bag& b) {
   auto out = json::array();
   for (const auto& [unit, minor] : b.minor)
@@ -95,10 +37,32 @@ json rule_json(const rules::rule_report& r) {
   auto by_outcome = json::object();
   for (std::size_t i = 0; i < 3; ++i)
     by_outcome[std::string(outcomes[i])] = r.by_outcome[i];
-  return {{"name", r.name},        {"state", rules::to_string(r.state)},
-          {"hits", r.hits.events}, {"money", money_json(r.hits)},
-          {"snoozed", r.snoozed},  {"by_outcome", by_outcome},
-          {"not_known", r.unknown}};
+  const auto precision = r.precision();
+  const auto interval = r.precision_interval();
+  return {{"name", r.name},
+          {"state", rules::to_string(r.state)},
+          {"hits", r.hits.events},
+          {"money", money_json(r.hits)},
+          {"snoozed", r.snoozed},
+          {"by_outcome", by_outcome},
+          {"not_known", r.unknown},
+          {"labelled", {{"fraud", r.fraud.events}, {"legitimate", r.legitimate.events}}},
+          {"precision", precision ? json(*precision) : json(nullptr)},
+          {"precision_interval", {interval.low, interval.high}}};
+}
+
+/// All events that would have this outcome, and those of them that have labels.
+json outcome_json(const rules::backtest_report& r, std::size_t i) {
+  auto all = r.unlabelled[i];
+  for (const auto* labelled : {&r.fraud[i], &r.legitimate[i]}) {
+    all.events += labelled->events;
+    for (const auto& [unit, minor] : labelled->minor)
+      all.minor[unit] += minor;
+  }
+  return {{"events", all.events},
+          {"money", money_json(all)},
+          {"fraud", r.fraud[i].events},
+          {"legitimate", r.legitimate[i].events}};
 }
 
 class dry_run {
@@ -127,10 +91,14 @@ public:
   std::string answer(const std::string& id) const {
     const auto& r = test_.report();
     json out{{"id", id}, {"events", r.events.events}, {"cut", cut_}, {"changed", changed_}};
+    const auto share = [](const std::optional<double>& x) {
+      return x ? json(*x) : json(nullptr);
+    };
+    out["precision"] = share(r.precision());
+    out["recall"] = share(r.recall());
     auto by_outcome = json::object();
     for (std::size_t i = 0; i < 3; ++i)
-      by_outcome[std::string(outcomes[i])] = {{"events", r.unlabelled[i].events},
-                                              {"money", money_json(r.unlabelled[i])}};
+      by_outcome[std::string(outcomes[i])] = outcome_json(r, i);
     out["outcomes"] = std::move(by_outcome);
     out["rules"] = json::array();
     for (const auto& rule : r.rules)
@@ -142,7 +110,8 @@ public:
 private:
   void add(const stored_event& row) {
     ++seen_;
-    const auto decided = test_.add_stored(event_of(row), row_of(row), std::nullopt);
+    const auto decided =
+        test_.add_stored(event_of(row), row_of(row), row.label ? std::optional(row.label->fraud) : std::nullopt);
     if (!decided || decided->risk.outcome == row.risk_outcome)
       return;
     ++changed_;

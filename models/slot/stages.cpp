@@ -1,5 +1,6 @@
 #include "models/slot/stages.hpp"
 
+#include <cmath>
 #include <stdexcept>
 
 #include "models/event/raw_codec.hpp"
@@ -67,7 +68,8 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
         return true;
     return false;
   }();
-  if (!control || !known || settings.version_of(control->kind) == nullptr) {
+  const bool labels = control && control->kind == labels_kind;
+  if (!control || !known || (!labels && settings.version_of(control->kind) == nullptr)) {
     fail(out, &raw, {"enrichment", "control", "a control record that names no stored version", ""}, raw.body);
     return;
   }
@@ -75,6 +77,9 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
   out.control_id = control->id;
   out.control_kind = control->kind;
   out.control_hash = control->hash;
+  // Labels are not in force: each batch adds to what is known.
+  if (labels)
+    return;
   auto& version = *settings.version_of(control->kind);
   out.control_superseded = control->version < version;
   if (out.control_superseded)
@@ -154,24 +159,51 @@ struct scoring_stage::impl {
 
   void use_model(const std::string& hash, const std::vector<artifact>& artifacts);
   void score(std::span<processed> run, bool replay);
+  void label(const processed& it, const std::vector<artifact>& artifacts);
 };
+
+namespace {
+
+/// A stored version as what it is; null where it is not among the artifacts. Throws when it cannot be read.
+template <class Model>
+std::shared_ptr<const Model> load_version(std::string_view kind, const std::string& hash,
+                                          const std::vector<artifact>& artifacts) {
+  for (const auto& a : artifacts) {
+    if (hash.empty() || a.kind != kind || a.hash != hash)
+      continue;
+    auto loaded = Model::load(*a.bytes);
+    if (!loaded)
+      throw std::runtime_error(std::string("a stored ") + a.kind + " cannot be read: " + loaded.err().detail);
+    return std::make_shared<const Model>(std::move(*loaded));
+  }
+  return nullptr;
+}
+
+void check_fit(const result<void>& fits) {
+  if (!fits)
+    throw std::runtime_error("a model does not fit: " + fits.err().detail);
+}
+
+} // namespace
 
 /// The tenant's own model, else the pooled one; with neither, events pass as degraded.
 void scoring_stage::impl::use_model(const std::string& hash, const std::vector<artifact>& artifacts) {
-  std::shared_ptr<const detection::model> model = shared->pooled;
-  bool pooled = true;
-  for (const auto& a : artifacts) {
-    if (hash.empty() || a.kind != "model" || a.hash != hash)
-      continue;
-    auto loaded = detection::model::load(*a.bytes);
-    if (!loaded)
-      throw std::runtime_error("a stored model cannot be read: " + loaded.err().detail);
-    model = std::make_shared<const detection::model>(std::move(*loaded));
-    pooled = false;
-  }
-  if (auto ok = scorer.set_model(std::move(model), pooled); !ok)
-    throw std::runtime_error("a model does not fit: " + ok.err().detail);
+  auto model = load_version<detection::model>("model", hash, artifacts);
+  const bool pooled = model == nullptr;
+  check_fit(scorer.set_model(pooled ? shared->pooled : std::move(model), pooled));
 }
+
+namespace {
+
+/// What is missing at the end is not stored.
+std::vector<float> stored_features(const features::row& row) {
+  auto known = row.size();
+  while (known > features::base_count && std::isnan(row[known - 1]))
+    --known;
+  return {row.begin(), row.begin() + static_cast<std::ptrdiff_t>(known)};
+}
+
+} // namespace
 
 /// A run of events under the same versions.
 void scoring_stage::impl::score(std::span<processed> run, bool replay) {
@@ -195,14 +227,32 @@ void scoring_stage::impl::score(std::span<processed> run, bool replay) {
     if (it.outcome != outcome::stored)
       continue;
     engine.apply(it.event, scored->row, {}, it.offset);
-    it.features.assign(scored->row.begin(), scored->row.end());
+    it.features = stored_features(scored->row);
     ++scored;
+  }
+}
+
+void scoring_stage::impl::label(const processed& it, const std::vector<artifact>& artifacts) {
+  for (const auto& a : artifacts) {
+    if (a.kind != labels_kind || a.hash != it.control_hash)
+      continue;
+    const auto batch = labels::decode(*a.bytes);
+    if (!batch)
+      throw std::runtime_error("stored labels cannot be read: " + batch.err().detail);
+    scorer.apply(*batch, it.offset);
+    return;
   }
 }
 
 void scoring_stage::impl::use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts) {
   if (kind == "model")
     return use_model(hash, artifacts);
+  if (kind == "fraud")
+    return check_fit(scorer.set_fraud(load_version<fraud::judge>(kind, hash, artifacts)));
+  if (kind == "model_shadow")
+    return check_fit(scorer.set_shadow(load_version<detection::model>(kind, hash, artifacts)));
+  if (kind == "fraud_shadow")
+    return check_fit(scorer.set_shadow(load_version<fraud::judge>(kind, hash, artifacts)));
   for (const auto& a : artifacts) {
     if (hash.empty() || a.kind != kind || a.hash != hash)
       continue;
@@ -233,6 +283,9 @@ void scoring_stage::impl::load(const stage_start& start) {
   use("model", start.settings.model, start.artifacts);
   use("rules", start.settings.rules, start.artifacts);
   use("lists", start.settings.lists, start.artifacts);
+  use("fraud", start.settings.fraud, start.artifacts);
+  use("model_shadow", start.settings.model_shadow, start.artifacts);
+  use("fraud_shadow", start.settings.fraud_shadow, start.artifacts);
 }
 
 scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
@@ -253,7 +306,10 @@ part_result scoring_stage::work(enriched_part p) {
     if (it.outcome != outcome::control || it.control_kind == "mapping" || it.control_superseded)
       continue;
     impl_->score(std::span(p.items).subspan(first, i - first), p.replay);
-    impl_->use(it.control_kind, it.control_hash, p.artifacts);
+    if (it.control_kind == labels_kind)
+      impl_->label(it, p.artifacts);
+    else
+      impl_->use(it.control_kind, it.control_hash, p.artifacts);
     first = i + 1;
   }
   impl_->score(std::span(p.items).subspan(first), p.replay);

@@ -8,6 +8,7 @@
 #include "http/handlers/failed_replay.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
+#include "http/handlers/labels.hpp"
 #include "http/handlers/mapping_dry_run.hpp"
 #include "http/handlers/openapi.hpp"
 #include "http/handlers/query.hpp"
@@ -18,6 +19,7 @@
 #include "postgres/alert_admin.hpp"
 #include "postgres/control_store.hpp"
 #include "postgres/failed_store.hpp"
+#include "postgres/label_store.hpp"
 #include "postgres/query_store.hpp"
 
 namespace pulse {
@@ -105,16 +107,16 @@ http::version_ports make_version_ports(const route_parts& p) {
   out.put_in_force = [agent = p.agent](tenant_id tenant, const slot::control& control) {
     caf::anon_send(agent, control_atom_v, tenant, control_ptr(std::make_shared<const slot::control>(control)));
   };
-  out.train = [agent = p.agent, &system = p.system](tenant_id tenant, auto done) {
+  out.train = [agent = p.agent, &system = p.system](tenant_id tenant, training_kind kind, auto done) {
     // A short-lived actor waits for the answer, so that no thread has to.
-    system.spawn([agent, tenant, done = std::move(done)](caf::event_based_actor* self) {
-      self->request(agent, std::chrono::minutes(5), train_atom_v, tenant)
+    system.spawn([agent, tenant, kind, done = std::move(done)](caf::event_based_actor* self) {
+      self->request(agent, std::chrono::minutes(5), train_atom_v, tenant, std::string(to_string(kind)))
           .then(
               [done](const training_ptr& trained) {
-                if (*trained)
-                  done(std::pair{trained->value().model, trained->value().rows});
-                else
-                  done(trained->err());
+                if (!*trained)
+                  return done(trained->err());
+                const auto& t = trained->value();
+                done(http::trained_models{t.model, t.rows, t.fraud_model, t.fraud_why, t.drifted});
               },
               [done](const caf::error& e) {
                 done(error{ec::timeout, "the training did not end: " + caf::to_string(e), ""});
@@ -139,6 +141,8 @@ route_lists make_routes(const route_parts& p) {
       p.workers, [&] { return std::make_unique<postgres::pg_control_store>(p.conf.postgres_url, p.name); });
   for (auto& r : http::version_routes(control_stores, make_version_ports(p)))
     out.gateway.push_back(std::move(r));
+  for (auto& r : http::model_routes(control_stores, make_version_ports(p)))
+    out.gateway.push_back(std::move(r));
 
   auto query_stores = std::make_shared<http::store_pool<query_store>>(p.workers, [&] {
     return std::make_unique<postgres::pg_query_store>(postgres::query_config{p.conf.postgres_url, p.name},
@@ -147,6 +151,11 @@ route_lists make_routes(const route_parts& p) {
   out.gateway.push_back(http::mapping_dry_run_route(query_stores));
   out.gateway.push_back(http::rules_dry_run_route(query_stores));
   for (auto& r : http::query_routes(query_stores, system_clock()))
+    out.gateway.push_back(std::move(r));
+
+  auto label_stores = std::make_shared<http::store_pool<label_store>>(
+      p.workers, [&] { return std::make_unique<postgres::pg_label_store>(p.conf.postgres_url, p.name); });
+  for (auto& r : http::label_routes(label_stores, system_clock(), {make_version_ports(p).put_in_force}))
     out.gateway.push_back(std::move(r));
 
   auto failed_stores = std::make_shared<http::store_pool<failed_store>>(

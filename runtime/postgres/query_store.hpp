@@ -27,6 +27,7 @@ public:
   result<event_trail> trail(tenant_id tenant, const std::string& id, time_ms from, time_ms to) override;
   result<page_of<failed_event>> failed_events(tenant_id tenant, const query::failed_question& q) override;
   result<tenant_use> use(tenant_id tenant) override;
+  result<std::string> version(tenant_id tenant, const std::string& kind, const std::string& hash) override;
 
 private:
   /// One snapshot for all statements of `work`.

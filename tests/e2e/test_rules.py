@@ -64,7 +64,7 @@ def test_a_published_rule_declines_with_its_reason_and_a_shadow_rule_changes_not
     assert parts(large, "shadow")["try"]["points"] == 0
     assert "amount 900 EUR" in parts(large, "shadow")["try"]["detail"]
     assert not parts(large, "rule")
-    assert large["score"] == sum(p["points"] for p in large["parts"] if p["source"] in ("model", "range"))
+    assert large["score"] == sum(p["points"] for p in large["parts"] if p["source"] in ("model", "range", "local"))
     assert large["outcome"] == ("decline" if large["score"] >= 95 else "review" if large["score"] >= 75 else "approve")
     assert not parts(one, "rule") and not parts(two, "rule")
     assert three["outcome"] in ("review", "decline")

@@ -42,11 +42,12 @@ struct history {
 
 std::string order_json(std::mt19937_64& random, int i, std::int64_t at) {
   const auto amount = random() % 50 == 0 ? 90'000 + random() % 1000 : 5 + random() % 200;
-  return fmt::format(R"({{"type":"track","event":"Order Completed","userId":"c{}","messageId":"m{}","timestamp":"{}",)"
-                     R"("properties":{{"order_id":"o{}","revenue":{}.5,"currency":"EUR","branch":"north"}},)"
-                     R"("context":{{"location":{{"country":"{}"}}}}}})",
-                     random() % 12, random() % 20 == 0 ? i - 1 : i, format_time(time_ms{at}), i, amount,
-                     random() % 30 == 0 ? "BR" : "DE");
+  return fmt::format(
+      R"({{"type":"track","event":"Order Completed","userId":"c{}","messageId":"m{}","timestamp":"{}",)"
+      R"("properties":{{"order_id":"o{}","revenue":{}.5,"currency":"EUR","branch":"north","card_fingerprint":"k{}","coupon":"{}",)"
+      R"("payment_status":"{}"}},"context":{{"device":{{"id":"d{}"}},"location":{{"country":"{}"}}}}}})",
+      random() % 12, random() % 20 == 0 ? i - 1 : i, format_time(time_ms{at}), i, amount, i * 7 % 9,
+      i % 5 == 0 ? "SPRING" : "", i % 6 == 0 ? "declined" : "paid", i * 5 % 7, random() % 30 == 0 ? "BR" : "DE");
 }
 
 void push(history& h, tenant_id tenant, const raw_event& raw, bool control) {
@@ -75,6 +76,29 @@ void push_rules(history& h, tenant_id tenant, seeded_random& random, std::int64_
     {"name":"try","when":"distinct(customer, email_domain, 24h) > 0","state":"shadow","points":50}]})j";
   static const std::string second = R"j({"rules":[{"name":"fast","when":"velocity(customer, 2h) > 1","points":20}]})j";
   push_version<rules::rule_set>(h, tenant, random, "rules", version == 1 ? first : second, version);
+}
+
+/// Labels of two payments, one of them taken back; sent twice, as a record whose effect is not known is.
+void push_labels(history& h, tenant_id tenant, seeded_random& random, int i) {
+  event e;
+  e.customer = fmt::format("c{}", i % 12);
+  e.payment.card = fmt::format("k{}", i % 9);
+  labels::batch batch{random.next_uuid(), {}};
+  for (const bool fraud : {true, true, false}) {
+    batch.changes.push_back({event_id{random.next_uuid()}, {}, fraud, {}});
+    for (const auto& k : features::linked_keys(e))
+      if (k)
+        batch.changes.back().entities.push_back(*k);
+  }
+  batch.changes.back().was = true;
+  const auto hash = batch.id.str();
+  h.artifacts.push_back({"labels", hash, std::make_shared<const std::string>(labels::encode(batch))});
+  raw_event raw;
+  raw.kind = raw_kind::control;
+  raw.received_at = raw.occurred_at = time_ms{start_ms};
+  raw.body = slot::encode_control({random.next_uuid(), "labels", hash, 1});
+  push(h, tenant, raw, true);
+  push(h, tenant, raw, true);
 }
 
 /// A mapping that is published in the middle, as a control record.
@@ -110,6 +134,8 @@ history make_history(std::uint64_t seed, int n) {
       push_mapping(h, tenant_id{1}, ids);
     if (i == n / 4 || i == 3 * n / 4)
       push_rules(h, tenant_id{2}, ids, i == n / 4 ? 1 : 2);
+    if (i % 17 == 16)
+      push_labels(h, tenant_id{3}, ids, i);
     if (i == n / 3)
       push_version<rules::compiled_lists>(h, tenant_id{2}, ids, "lists", R"({"lists":{"vip":["c1","c2"]}})", 1);
   }

@@ -142,12 +142,30 @@ public:
     return error{ec::unsupported, "the fake publishes nothing", ""};
   }
 
+  result<void> keep(tenant_id, const std::string&, const std::string&, const std::string&, const std::string&,
+                    const std::string&) override {
+    return error{ec::unsupported, "the fake keeps nothing", ""};
+  }
+
+  result<void> note_on_card(tenant_id, const std::string&, const std::string&, const std::string&,
+                            const std::string&) override {
+    return {};
+  }
+
   result<std::vector<slot::control>> pending_controls(tenant_id) override {
     return std::vector<slot::control>{};
   }
 
-  result<void> schedule_training(tenant_id, std::int64_t) override {
+  result<void> schedule_training(tenant_id, training_kind, std::int64_t) override {
     return {};
+  }
+
+  result<void> end_training(tenant_id, training_kind) override {
+    return {};
+  }
+
+  result<fraud::labelled_history> labelled(tenant_id, std::size_t, std::int64_t, std::int64_t) override {
+    return fraud::labelled_history{};
   }
 
   result<feature_history> history(tenant_id, std::size_t, std::int64_t) override {

@@ -1,5 +1,5 @@
-// mapping|rules|lists check|dry-run|publish|list|rollback; model list|show|train|rollback: versions of a tenant on a
-// running node.
+// mapping|rules|lists check|dry-run|publish|list|rollback; model list|show|train|check|promote|shadow|rollback:
+// versions of a tenant on a running node.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -40,8 +40,8 @@ void add_list(CLI::App& group, const std::string& kind, const std::string& path)
         fmt::print("no {} yet\n  next: pulse {} {} --tenant {}\n", kind, kind,
                    kind == "model" ? "train" : "publish FILE", o->tenant);
       for (const auto& v : all.at("data"))
-        fmt::print("{:>4}  {:<64} {:<8} {}\n", v.at("version").dump(), v.value("id", ""), v.value("state", ""),
-                   v.value("created_at", ""));
+        fmt::print("{:>4}  {:<64} {:<8} {:<8} {}\n", v.at("version").dump(), v.value("id", ""), v.value("state", ""),
+                   v.value("kind", ""), v.value("created_at", ""));
     });
   });
 }
@@ -104,16 +104,62 @@ void add_documents(CLI::App& program, const document_group& g) {
 
 } // namespace
 
+namespace {
+
+void add_promote(CLI::App& model) {
+  auto o = std::make_shared<version_options>();
+  auto force = std::make_shared<bool>(false);
+  auto* promote = add(model, o, "promote", "put a stored model in force", "model promote --tenant shop 5c1f…");
+  promote->add_option("id", o->id, "its id, or the version of an anomaly model")->required();
+  promote->add_flag("--force", *force, "also one that lost its comparison with the model in force");
+  promote->callback([o, force] {
+    const auto done =
+        ask(*o, "POST", own(*o, "/models/" + o->id + "/promote" + (*force ? "?force=true" : "")), json::object());
+    show(*o, done, [&] { fmt::print("model {} scores from the next events on\n", done.value("id", "")); });
+  });
+}
+
+void add_shadow(CLI::App& model) {
+  auto o = std::make_shared<version_options>();
+  auto* shadow = add(model, o, "shadow", "have a stored model score beside the one in force, deciding nothing",
+                     "model shadow --tenant shop 5c1f…");
+  shadow->add_option("id", o->id, "its id, or the version of an anomaly model")->required();
+  shadow->callback([o] {
+    const auto done = ask(*o, "POST", own(*o, "/models/" + o->id + "/shadow"), json::object());
+    show(*o, done, [&] { fmt::print("model {} scores in shadow from the next events on\n", done.value("id", "")); });
+  });
+}
+
+void add_check(CLI::App& model) {
+  auto o = std::make_shared<version_options>();
+  add(model, o, "check", "say whether events have changed since the model was fitted", "model check --tenant shop")
+      ->callback([o] {
+        const auto done = ask(*o, "POST", own(*o, "/models/check"), json::object());
+        show(*o, done, [&] {
+          fmt::print("{} events since then; ", done.at("rows").dump());
+          if (done.at("drifted").empty())
+            fmt::print("nothing has changed\n");
+          else
+            fmt::print("changed: {}\n  next: pulse model train --tenant {}\n", done.at("drifted").dump(), o->tenant);
+        });
+      });
+}
+
+} // namespace
+
 void add_tenant_model_verbs(CLI::App& model) {
   add_list(model, "model", "/models");
   add_rollback(model, "model", "/models");
+  add_promote(model);
+  add_shadow(model);
+  add_check(model);
   auto t = std::make_shared<version_options>();
   add(model, t, "train", "fit a model on the tenant's history and put it in force", "model train --tenant shop")
       ->callback([t] {
         const auto done = ask(*t, "POST", own(*t, "/models/train"), json::object());
         show(*t, done, [&] {
-          fmt::print("model {} was fitted on {} events; it scores from here on\n", done.value("id", ""),
-                     done.at("rows").dump());
+          fmt::print("model {} was fitted on {} events; it scores from here on\nfraud model: {}\n",
+                     done.value("id", ""), done.at("rows").dump(), done.at("fraud").value("why", ""));
         });
       });
   auto s = std::make_shared<version_options>();
