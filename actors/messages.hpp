@@ -31,6 +31,8 @@ struct training_outcome {
   std::string model;
   std::size_t rows = 0;
   slot::control control;
+  /// When it is worth fitting again, in seconds.
+  std::int64_t next_s = 0;
 };
 
 struct slot_status {

@@ -19,6 +19,11 @@ constexpr std::int64_t retry_s = 600;
 /// For a tenant that has too few counted events.
 constexpr std::int64_t wait_s = 3600;
 
+/// A young model is replaced when the history is twice as long.
+std::int64_t next_training_s(std::int64_t history_ms) {
+  return history_ms < scoring::settled_history_ms ? std::max<std::int64_t>(hour_ms, history_ms) / 1000 : retrain_s;
+}
+
 std::string card_of(const detection::model& model, const feature_history& history) {
   const auto& card = model.card();
   return nlohmann::ordered_json{{"rows", card.rows},
@@ -27,6 +32,7 @@ std::string card_of(const detection::model& model, const feature_history& histor
                                 {"n_estimators", card.n_estimators},
                                 {"max_samples", card.max_samples},
                                 {"random_state", card.random_state},
+                                {"history_ms", card.history_ms},
                                 {"features", model.features()}}
       .dump();
 }
@@ -44,7 +50,7 @@ result<training_outcome> trainer_state::train(tenant_id tenant) {
   auto done = fit(tenant, *store);
   if (!done && done.err().code != ec::conflict)
     return done;
-  if (auto next = store->schedule_training(tenant, done ? retrain_s : wait_s); !next)
+  if (auto next = store->schedule_training(tenant, done ? done->next_s : wait_s); !next)
     log::warning("training_not_scheduled", "trainer", next.err().detail, {tenant, {}, ""});
   return done;
 }
@@ -63,13 +69,13 @@ result<training_outcome> trainer_state::fit(tenant_id tenant, control_store& sto
   for (std::size_t i = 0; i < rows.size(); ++i)
     std::copy_n(history->values.begin() + static_cast<std::ptrdiff_t>(i * features::count), features::count,
                 rows[i].begin());
-  auto model = scoring::fit_on_features(rows, {.random_state = seed});
+  auto model = scoring::fit_on_features(rows, {.random_state = seed, .history_ms = history->reach_ms});
   if (!model)
     return model.err();
   auto control = store.publish(tenant, "model", model->id(), model->save(), card_of(*model, *history), "trainer");
   if (!control)
     return control.err();
-  return training_outcome{model->id(), rows.size(), *control};
+  return training_outcome{model->id(), rows.size(), *control, next_training_s(history->reach_ms)};
 }
 
 trainer_actor::behavior_type trainer_state::make_behavior() {

@@ -214,7 +214,8 @@ result<model> fit(matrix_view rows, std::vector<std::string> names, const fit_op
   if (auto good = check(rows, names, options); !good)
     return good.err();
   auto m = std::make_shared<model_data>();
-  m->card = {options.kind, options.n_estimators, options.max_samples, options.random_state, rows.rows};
+  m->card = {options.kind, options.n_estimators, options.max_samples, options.random_state,
+             rows.rows,    options.history_ms};
   m->features = std::move(names);
   const auto data = to_floats(rows);
   const auto looked_at = even_rows(rows.rows, calibration_rows_max);

@@ -166,14 +166,16 @@ scored model::score(std::span<const double> row) const {
 std::vector<scored> model::score_all(matrix_view rows) const {
   const auto& m = *data_;
   PULSE_ASSERT(rows.columns == m.features.size(), "a row has one number per feature");
-  constexpr std::size_t block = 512;
+  constexpr std::size_t block = 512, few = 8;
   std::vector<scored> out(rows.rows);
-  std::vector<float> narrow(block * rows.columns);
-  std::vector<double> forests(block), sums(block);
+  const auto at_once = std::min(block, rows.rows);
+  std::vector<float> narrow(at_once * rows.columns);
+  std::vector<double> forests(at_once), sums(at_once);
   for (std::size_t first = 0; first < rows.rows; first += block) {
     const auto n = std::min(block, rows.rows - first);
     const auto wide = rows.values.subspan(first * rows.columns, n * rows.columns);
-    bool walkable = true;
+    // Tree by tree pays for some rows at once; few are walked over all trees.
+    bool walkable = n >= few;
     for (std::size_t i = 0; i < wide.size(); ++i) {
       narrow[i] = to_feature(wide[i]);
       walkable = walkable && !std::isnan(narrow[i]);

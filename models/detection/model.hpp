@@ -36,6 +36,8 @@ struct fit_options {
   /// Rows a tree is grown from, 2 to 65,536; fewer where there are fewer.
   std::uint32_t max_samples = 256;
   std::uint64_t random_state = 0;
+  /// How far back the history reaches that the rows' counts over time were made from, for the card; 0 is not said.
+  std::int64_t history_ms = 0;
   /// Runs body(0) ... body(count - 1) in any order, on any threads; empty runs them here. Never changes a byte.
   std::function<void(std::size_t count, const std::function<void(std::size_t)>& body)> for_each = {};
   /// Told after each tree, from whatever thread grew it.
@@ -84,6 +86,7 @@ struct model_card {
   std::uint32_t max_samples = 0;
   std::uint64_t random_state = 0;
   std::uint64_t rows = 0;
+  std::int64_t history_ms = 0;
 };
 
 struct model_data;

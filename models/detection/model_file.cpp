@@ -12,7 +12,7 @@ namespace pulse::detection {
 namespace {
 
 constexpr std::string_view magic = "PULSEMDL";
-constexpr std::uint16_t version = 2;
+constexpr std::uint16_t version = 3;
 /// No scale or offset of a fitted model comes near: sums stay finite.
 constexpr double scale_max = 1e9;
 
@@ -59,6 +59,7 @@ result<model_card> read_card(binary::reader& in) {
   out.max_samples = in.get<std::uint32_t>();
   out.random_state = in.get<std::uint64_t>();
   out.rows = in.get<std::uint64_t>();
+  out.history_ms = in.get<std::int64_t>();
   if (!in.ok() || kind > static_cast<std::uint8_t>(model_kind::bundle))
     return broken("unknown kind of model");
   out.kind = static_cast<model_kind>(kind);
@@ -158,6 +159,7 @@ std::string encode_model(const model_data& m) {
   out.put(m.card.max_samples);
   out.put(m.card.random_state);
   out.put(m.card.rows);
+  out.put(m.card.history_ms);
   out.put_varint(m.features.size());
   for (std::size_t j = 0; j < m.features.size(); ++j) {
     out.put_text(m.features[j]);

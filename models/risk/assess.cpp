@@ -93,34 +93,43 @@ double score_of_tail(double tail) {
   return std::round(100 * cube / (cube + 3) * steps) / steps;
 }
 
-double raw_score(const features::row& row, const detection::model& model) {
-  return model.score(known_or_typical(row, model)).raw;
+std::vector<detection::scored> score_rows(std::span<const features::row> rows, const detection::model& model) {
+  std::vector<double> wide;
+  wide.reserve(rows.size() * features::count);
+  for (const auto& row : rows) {
+    const auto filled = known_or_typical(row, model);
+    wide.insert(wide.end(), filled.begin(), filled.end());
+  }
+  return model.score_all({wide, rows.size(), features::count});
 }
 
-pulse::risk assess(const features::row& row, const detection::model* model, const recent_scores* own_scores,
-                   const risk_policy& policy) {
+pulse::risk unscored(const risk_policy& policy) {
   pulse::risk out;
-  if (model == nullptr) {
-    out.level = level_of(0, policy);
-    out.outcome = outcome_of(0, policy);
-    out.degraded = true;
-    out.parts.push_back({"model", "no_model", 0, "no model yet: the event was not scored", {}, {}});
-    return out;
-  }
-  const auto wide = known_or_typical(row, *model);
-  const auto scored = model->score(wide);
-  const auto tail = own_scores == nullptr ? scored.tail : own_scores->tail(model->id(), scored.raw, scored.tail);
+  out.level = level_of(0, policy);
+  out.outcome = outcome_of(0, policy);
+  out.degraded = true;
+  out.parts.push_back({"model", "no_model", 0, "no model yet: the event was not scored", {}, {}});
+  return out;
+}
+
+pulse::risk assess(const features::row& row, const detection::model& model, const detection::scored& scored,
+                   const recent_scores* own_scores, const risk_policy& policy) {
+  pulse::risk out;
+  const auto tail = own_scores == nullptr ? scored.tail : own_scores->tail(model.id(), scored.raw, scored.tail);
   out.score = score_of_tail(tail);
   out.level = level_of(out.score, policy);
   out.outcome = outcome_of(out.score, policy);
   out.anomaly = scored.raw;
-  out.model = model->id();
+  out.model = model.id();
   if (out.score < policy.explain_min)
     out.parts.push_back(
         {"model", "ordinary", out.score, fmt::format("less unusual than {:.1f} % of events", 100 * tail), {}, {}});
   else
-    out.parts = hand_out(raising(*model, wide, row, scored.local_decides), out.score, policy.parts_max);
-  if (own_scores != nullptr)
+    out.parts =
+        hand_out(raising(model, known_or_typical(row, model), row, scored.local_decides), out.score, policy.parts_max);
+  if (own_scores != nullptr && is_young(model))
+    out.parts.push_back({"model", "young_model", 0, "model of a short history: less than two days of events", {}, {}});
+  else if (own_scores != nullptr)
     out.parts.push_back({"model", "shared_model", 0, "shared model: fewer than 500 events", {}, {}});
   return out;
 }

@@ -2,6 +2,9 @@
 // exactly. A pure function of the stored features and the model, so an old score can be recomputed bit for bit.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "models/detection/model.hpp"
 #include "models/event/event.hpp"
 #include "models/features/features.hpp"
@@ -29,13 +32,24 @@ double score_of_tail(double tail);
 /// `low`, `medium`, `high`, `critical`.
 const char* level_of(double score, const risk_policy& policy);
 
-/// The model's raw score of a row; what is not known is taken as typical.
-double raw_score(const features::row& row, const detection::model& model);
+/// The model's word on each row; what is not known is taken as typical.
+std::vector<detection::scored> score_rows(std::span<const features::row> rows, const detection::model& model);
 
-/// Points are eighths, which add up without rounding in binary and in decimal. Without a model the risk is degraded:
-/// score 0, outcome approve, one part that says so. `own_scores` is given when the model was fitted on other shops'
-/// events: the score is then calibrated by the tenant's own, and a part of 0 points says whose model it was.
-pulse::risk assess(const features::row& row, const detection::model* model, const recent_scores* own_scores,
-                   const risk_policy& policy);
+/// Windows of the features are full after a day: a model fitted on less has never seen what will soon be usual.
+inline constexpr std::int64_t settled_history_ms = 2 * day_ms;
+
+/// Fitted on a history shorter than that.
+inline bool is_young(const detection::model& model) {
+  return model.card().history_ms > 0 && model.card().history_ms < settled_history_ms;
+}
+
+/// What the model that scored the row made of it. Points are eighths, which add up without rounding in binary and in
+/// decimal. `own_scores` is given when the model was fitted on other shops' events or is young: the score is then
+/// calibrated by the tenant's latest, and a part of 0 points says why.
+pulse::risk assess(const features::row& row, const detection::model& model, const detection::scored& scored,
+                   const recent_scores* own_scores, const risk_policy& policy);
+
+/// The risk without a model is degraded: score 0, outcome approve, one part that says so.
+pulse::risk unscored(const risk_policy& policy);
 
 } // namespace pulse::scoring

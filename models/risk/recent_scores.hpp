@@ -1,5 +1,6 @@
-// A tenant's latest scores under a model that was fitted on other shops' events. They say what is usual here, so that
-// a shop unlike the sample (many events a customer, other prices) is not flagged for being itself.
+// A tenant's latest scores under a model that was fitted on other shops' events, or on a history too short to know.
+// They say what is usual here, so that a shop unlike the sample (many events a customer, other prices), or one whose
+// counts over a day are still filling, is not flagged for being itself.
 #pragma once
 
 #include <cstddef>

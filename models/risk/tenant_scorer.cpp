@@ -74,21 +74,63 @@ features::row tenant_scorer::feature_row(const event& e) const {
 }
 
 features::row tenant_scorer::score(event& e, log_offset at) {
-  const auto f = features::facts_of(e);
-  const auto row = row_of(e, f);
-  const bool shared = model_ && pooled_;
-  e.risk = assess(row, model_.get(), shared ? &std::as_const(*this).chunk_of(tenant_key()).scores : nullptr,
-                  options_.policy);
-  if (moves_state(e, at))
-    fold(f, at, shared ? e.risk.anomaly : std::nullopt);
-  return row;
+  scored_event one{&e, at};
+  score({&one, 1});
+  return one.row;
+}
+
+void tenant_scorer::score(std::span<scored_event> run) {
+  std::vector<features::row> rows;
+  rows.reserve(run.size());
+  for (auto& r : run) {
+    const auto f = features::facts_of(*r.e);
+    rows.push_back(r.row = row_of(*r.e, f));
+    if (moves_state(*r.e, r.at))
+      fold(f, r.at);
+  }
+  if (!model_) {
+    for (auto& r : run)
+      r.e->risk = unscored(options_.policy);
+    return;
+  }
+  const auto scored = score_rows(rows, *model_);
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    auto& e = *run[i].e;
+    const auto* own = learns_usual() ? &std::as_const(*this).chunk_of(tenant_key()).scores : nullptr;
+    e.risk = assess(rows[i], *model_, scored[i], own, options_.policy);
+    if (own != nullptr && moves_state(e, run[i].at))
+      chunk_of(tenant_key()).scores.add(model_->id(), scored[i].raw);
+  }
+}
+
+void tenant_scorer::replay(std::span<const scored_event> run) {
+  std::vector<features::row> rows;
+  for (const auto& r : run)
+    replay_into(rows, *r.e, r.at);
+  remember_scores(rows);
 }
 
 void tenant_scorer::replay(const event& e, log_offset at) {
+  std::vector<features::row> rows;
+  replay_into(rows, e, at);
+  remember_scores(rows);
+}
+
+/// Adds the row where its score is part of the state.
+void tenant_scorer::replay_into(std::vector<features::row>& rows, const event& e, log_offset at) {
   if (!moves_state(e, at))
     return;
   const auto f = features::facts_of(e);
-  fold(f, at, model_ && pooled_ ? std::optional(raw_score(row_of(e, f), *model_)) : std::nullopt);
+  if (learns_usual())
+    rows.push_back(row_of(e, f));
+  fold(f, at);
+}
+
+void tenant_scorer::remember_scores(std::span<const features::row> rows) {
+  if (rows.empty())
+    return;
+  for (const auto& s : score_rows(rows, *model_))
+    chunk_of(tenant_key()).scores.add(model_->id(), s.raw);
 }
 
 /// The images hold everything up to folded_to_ already: folding it again would count it twice.
@@ -96,10 +138,8 @@ bool tenant_scorer::moves_state(const event& e, log_offset at) const {
   return !e.test && !e.duplicate && at > folded_to_;
 }
 
-void tenant_scorer::fold(const features::facts& f, log_offset at, std::optional<double> shared_raw) {
+void tenant_scorer::fold(const features::facts& f, log_offset at) {
   const auto& limits = options_.limits;
-  if (shared_raw)
-    chunk_of(tenant_key()).scores.add(model_->id(), *shared_raw);
   chunk_of(tenant_key()).populations.update(tenant_key(), f, at, limits.populations, limits.window_entries);
   chunk_of(f.same_name).populations.update(f.same_name, f, at, limits.populations, limits.window_entries);
   if (f.customer)

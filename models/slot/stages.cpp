@@ -138,7 +138,7 @@ struct scoring_stage::impl {
   log_offset last{-1};
 
   void use_model(const std::string& hash, const std::vector<artifact>& artifacts);
-  void score(processed& it, bool replay);
+  void score(std::span<processed> run, bool replay);
 };
 
 /// The tenant's own model, else the pooled one; with neither, events pass as degraded.
@@ -158,14 +158,26 @@ void scoring_stage::impl::use_model(const std::string& hash, const std::vector<a
     throw std::runtime_error("a model does not fit: " + ok.err().detail);
 }
 
-void scoring_stage::impl::score(processed& it, bool replay) {
-  scorer.seen_before(it.event, it.offset);
-  if (replay) {
-    scorer.replay(it.event, it.offset);
-    return;
+/// A run of events under one model.
+void scoring_stage::impl::score(std::span<processed> run, bool replay) {
+  std::vector<scoring::tenant_scorer::scored_event> events;
+  events.reserve(run.size());
+  for (auto& it : run) {
+    if (it.outcome != outcome::stored)
+      continue;
+    scorer.seen_before(it.event, it.offset);
+    events.push_back({&it.event, it.offset});
   }
-  const auto row = scorer.score(it.event, it.offset);
-  it.features.assign(row.begin(), row.end());
+  if (replay)
+    return scorer.replay(events);
+  scorer.score(events);
+  auto scored = events.begin();
+  for (auto& it : run) {
+    if (it.outcome != outcome::stored)
+      continue;
+    it.features.assign(scored->row.begin(), scored->row.end());
+    ++scored;
+  }
 }
 
 scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
@@ -185,13 +197,18 @@ part_result scoring_stage::work(enriched_part p) {
   part_result out;
   out.request = p.request;
   out.tenant = p.tenant;
-  for (auto& it : p.items) {
-    impl_->last = it.offset;
-    if (it.outcome == outcome::stored)
-      impl_->score(it, p.replay);
-    else if (it.outcome == outcome::control && it.control_kind == "model" && !it.control_superseded)
-      impl_->use_model(it.control_hash, p.artifacts);
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < p.items.size(); ++i) {
+    const auto& it = p.items[i];
+    if (it.outcome != outcome::control || it.control_kind != "model" || it.control_superseded)
+      continue;
+    impl_->score(std::span(p.items).subspan(first, i - first), p.replay);
+    impl_->use_model(it.control_hash, p.artifacts);
+    first = i + 1;
   }
+  impl_->score(std::span(p.items).subspan(first), p.replay);
+  if (!p.items.empty())
+    impl_->last = p.items.back().offset;
   if (p.take_images) {
     if (!(p.settings == impl_->stored)) {
       out.images.push_back({control_chunk, impl_->last, encode_in_force(p.settings)});

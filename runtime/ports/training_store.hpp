@@ -16,6 +16,8 @@ struct feature_history {
   std::vector<float> values;
   std::string from;
   std::string to;
+  /// From the tenant's first event that is still stored to the last row.
+  std::int64_t reach_ms = 0;
 
   std::size_t rows() const {
     return columns == 0 ? 0 : values.size() / columns;

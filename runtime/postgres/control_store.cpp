@@ -123,6 +123,11 @@ result<feature_history> pg_control_store::history(tenant_id tenant, std::size_t 
       if (out.from.empty())
         out.from = out.to;
     }
+    if (out.rows() > 0)
+      out.reach_ms = tx.query_value<std::int64_t>(
+          "SELECT greatest(1, 1000 * extract(epoch FROM $2::timestamptz - occurred_at))::bigint FROM event "
+          "WHERE tenant_id = $1 AND NOT test ORDER BY event_id LIMIT 1",
+          pqxx::params{tenant.value, out.to});
     return out;
   });
 }

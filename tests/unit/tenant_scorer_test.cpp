@@ -127,6 +127,45 @@ TEST_CASE("points of parts add up to the score exactly", "[risk][f:4.7]") {
   CHECK(highest >= 90);
 }
 
+TEST_CASE("a run gives what its events give one by one, wherever it is cut, by an own and by a shared model", "[risk]") {
+  for (const bool shared : {false, true}) {
+    auto one_by_one = fresh(tight(), shared), in_runs = fresh(tight(), shared), replayed = fresh(tight(), shared);
+    auto events = stream(400, 21);
+    random_stream cuts(22, shared);
+    std::vector<std::string> expected;
+    for (std::size_t i = 0; i < events.size(); ++i)
+      expected.push_back(outcome(one_by_one, events[i], i));
+    for (std::size_t first = 0; first < events.size();) {
+      const auto n = std::min<std::size_t>(1 + cuts.below(40), events.size() - first);
+      std::vector<tenant_scorer::scored_event> run;
+      for (auto i = first; i < first + n; ++i) {
+        in_runs.seen_before(events[i], log_offset{static_cast<std::int64_t>(i)});
+        replayed.seen_before(events[i], log_offset{static_cast<std::int64_t>(i)});
+        run.push_back({&events[i], log_offset{static_cast<std::int64_t>(i)}});
+      }
+      in_runs.score(run);
+      replayed.replay(run);
+      for (std::size_t k = 0; k < n; ++k) {
+        const auto& e = events[first + k];
+        binary::writer got;
+        for (auto x : run[k].row)
+          got.put(x);
+        got.put(e.risk.score);
+        got.put(*e.risk.anomaly);
+        got.put(static_cast<std::uint8_t>(e.duplicate));
+        CHECK(same(got.bytes(), expected[first + k]));
+      }
+      first += n;
+    }
+    const log_offset last{static_cast<std::int64_t>(events.size()) - 1};
+    const auto a = one_by_one.take_dirty_images(last), b = in_runs.take_dirty_images(last),
+               c = replayed.take_dirty_images(last);
+    REQUIRE((a.size() == b.size() && a.size() == c.size()));
+    for (std::size_t i = 0; i < a.size(); ++i)
+      CHECK((same(a[i].bytes, b[i].bytes) && same(a[i].bytes, c[i].bytes)));
+  }
+}
+
 TEST_CASE("an old risk is recomputed from the stored features bit for bit", "[risk][f:4.7]") {
   auto scorer = fresh();
   const auto events = stream(200, 6);
@@ -136,7 +175,7 @@ TEST_CASE("an old risk is recomputed from the stored features bit for bit", "[ri
     const auto loaded = detection::model::load(shared_test_model()->save()).value();
     if (i % 40 != 0)
       continue;
-    const auto again = assess(row, &loaded, nullptr, {});
+    const auto again = assess(row, loaded, score_rows({&row, 1}, loaded).front(), nullptr, {});
     CHECK(again.score == e.risk.score);
     CHECK(again.anomaly == e.risk.anomaly);
     CHECK(again.parts == e.risk.parts);
