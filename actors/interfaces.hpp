@@ -75,8 +75,10 @@ using slot_reader_actor = caf::typed_actor<
 
 /// Blocking work with settings and deliveries, on a connection and a thread of its own. A small fixed number a node.
 using store_worker_actor =
-    caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id), caf::result<due_ptr>(due_atom),
-                     caf::result<void>(job_atom, job_ptr), caf::result<void>(job_atom, alert_job_ptr)>;
+    caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id),
+                     // What is due of the tenants in these slots.
+                     caf::result<due_ptr>(due_atom, std::vector<slot_id>), caf::result<void>(job_atom, job_ptr),
+                     caf::result<void>(job_atom, alert_job_ptr)>;
 
 /// Fits a tenant's models on its stored history and has them put in force. One training, then it quits; detached, as a
 /// fit takes a core for a while. Child of the node_agent.

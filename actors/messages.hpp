@@ -124,6 +124,7 @@ CAF_ADD_ATOM(pulse, pulse, control_atom)
 CAF_ADD_TYPE_ID(pulse, (pulse::alert_job_ptr))
 CAF_ADD_TYPE_ID(pulse, (pulse::attempt_end_ptr))
 CAF_ADD_ATOM(pulse, pulse, forget_atom)
+CAF_ADD_TYPE_ID(pulse, (std::vector<pulse::slot_id>))
 
 CAF_END_TYPE_ID_BLOCK(pulse)
 

@@ -304,6 +304,13 @@ void slot_reader_state::finish_drain() {
 }
 
 slot_reader_actor::behavior_type slot_reader_state::make_behavior() {
+  self->set_exit_handler([this](const caf::exit_msg& x) {
+    // Whoever takes the slot next loads its tenants anew, here as well.
+    for (const auto& [tenant, awake] : supervisors)
+      self->send(awake.second, release_atom_v);
+    context->metrics.slot_gone(slot);
+    self->quit(x.reason);
+  });
   take_over();
   self->delayed_send(slot_reader_actor(self), tick_idle, tick_atom_v);
   return {

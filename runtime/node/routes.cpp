@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "http/handlers/alerts.hpp"
+#include "http/handlers/cluster.hpp"
 #include "http/handlers/failed_replay.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
@@ -75,31 +77,70 @@ route metrics_route(const route_parts& p) {
   return r;
 }
 
+/// What this node holds as it works on it; of the others who holds them. `shared`: slots of a log that nodes share,
+/// also before anything was seen of them.
+nlohmann::ordered_json slots_answer(const std::vector<slot_status>& here, const cluster::view& view, int shared) {
+  std::map<slot_id, nlohmann::ordered_json> all;
+  for (int i = 0; i < shared; ++i)
+    all[slot_id{i}] = {{"slot", i}, {"state", "free"}, {"position", nullptr}, {"end", nullptr}, {"lag", nullptr}};
+  for (const auto& l : view.leases)
+    if (l.slot != cluster::leader_slot && !cluster::is_free(l))
+      all[l.slot]["state"] = "elsewhere";
+  for (const auto& s : here)
+    all[s.slot] = {{"slot", s.slot.value},
+                   {"state", s.state},
+                   {"position", s.position.value},
+                   {"end", s.end.value},
+                   {"lag", s.end.value - s.position.value},
+                   {"batches_in_flight", s.batches_in_flight},
+                   {"tenants_awake", s.tenants_awake}};
+  for (const auto& l : view.leases) {
+    if (l.slot == cluster::leader_slot)
+      continue;
+    all[l.slot]["node"] =
+        cluster::is_free(l) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(l.holder.value);
+    all[l.slot]["epoch"] = l.epoch.value;
+  }
+  auto data = nlohmann::ordered_json::array();
+  for (auto& [slot, one] : all)
+    data.push_back(std::move(one));
+  return {{"data", std::move(data)}};
+}
+
 route slots_route(const route_parts& p) {
   route r;
   r.method = "GET";
   r.pattern = "/admin/v1/slots";
-  r.handle = [&system = p.system, agent = p.agent](const http::request&, const responder& answer) {
+  const int shared = p.make_cluster_store ? static_cast<int>(p.conf.slots()) : 0;
+  r.handle = [&system = p.system, agent = p.agent, shared](const http::request&, const responder& answer) {
+    constexpr auto wait = std::chrono::seconds(5);
     caf::scoped_actor self(system);
-    self->request(agent, std::chrono::seconds(5), status_atom_v)
-        .receive(
-            [&](const statuses_ptr& slots) {
-              auto data = nlohmann::ordered_json::array();
-              for (const auto& s : *slots)
-                data.push_back({{"slot", s.slot.value},
-                                {"state", s.state},
-                                {"position", s.position.value},
-                                {"end", s.end.value},
-                                {"lag", s.end.value - s.position.value},
-                                {"batches_in_flight", s.batches_in_flight},
-                                {"tenants_awake", s.tenants_awake}});
-              answer(response::json(200, nlohmann::ordered_json{{"data", data}}.dump()));
-            },
-            [&](const caf::error& e) {
-              answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(e), ""}));
-            });
+    std::optional<caf::error> failed;
+    const auto not_answered = [&](const caf::error& e) {
+      failed = e;
+    };
+    cluster_view_ptr view;
+    statuses_ptr here;
+    self->request(agent, wait, view_atom_v).receive([&](const cluster_view_ptr& v) { view = v; }, not_answered);
+    if (!failed)
+      self->request(agent, wait, status_atom_v).receive([&](const statuses_ptr& s) { here = s; }, not_answered);
+    if (failed)
+      answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(*failed), ""}));
+    else
+      answer(response::json(200, slots_answer(*here, *view, shared).dump()));
   };
   return r;
+}
+
+http::cluster_ports make_cluster_ports(const route_parts& p) {
+  http::cluster_ports out;
+  if (p.make_cluster_store)
+    out.stores = std::make_shared<http::store_pool<cluster_store>>(p.workers, p.make_cluster_store);
+  out.self = node_id{p.make_cluster_store ? p.node_id : p.name};
+  out.run = p.name;
+  out.version = PULSE_VERSION;
+  out.term_ms = p.conf.cluster_term_ms;
+  return out;
 }
 
 http::version_ports make_version_ports(const route_parts& p) {
@@ -185,6 +226,8 @@ route_lists make_routes(const route_parts& p) {
     out.admin.push_back(std::move(r));
   out.admin.push_back(metrics_route(p));
   out.admin.push_back(slots_route(p));
+  for (auto& r : http::cluster_routes(make_cluster_ports(p)))
+    out.admin.push_back(std::move(r));
   add_on_behalf(out.gateway, out.admin);
   return out;
 }

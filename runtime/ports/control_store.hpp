@@ -41,8 +41,8 @@ public:
   /// `not_found` for a tenant that does not exist.
   virtual result<tenant_settings> settings(tenant_id tenant) = 0;
 
-  /// Up to `max` tenants' work whose time has come; stays due until its actor moves or deletes it.
-  virtual result<std::vector<due_work>> due(std::int64_t max) = 0;
+  /// Up to `max` tenants' work of these slots whose time has come; stays due until its actor moves or deletes it.
+  virtual result<std::vector<due_work>> due(const std::vector<slot_id>& slots, std::int64_t max) = 0;
 
   /// Stores an immutable version and the control record that will put it in force, both or neither. The same bytes
   /// again are the same version and a new control record.

@@ -45,11 +45,17 @@ result<tenant_settings> pg_control_store::settings(tenant_id tenant) {
   });
 }
 
-result<std::vector<due_work>> pg_control_store::due(std::int64_t max) {
+result<std::vector<due_work>> pg_control_store::due(const std::vector<slot_id>& slots, std::int64_t max) {
+  std::string wanted = "{";
+  for (auto slot : slots)
+    wanted += fmt::format("{}{}", wanted.size() > 1 ? "," : "", slot.value);
+  wanted += "}";
   return node_.run("looking for due work", [&](pqxx::work& tx) {
     std::vector<due_work> out;
     for (const auto& row :
-         tx.exec("SELECT tenant_id, kind FROM due WHERE at <= now() ORDER BY at LIMIT $1", pqxx::params{max}))
+         tx.exec("SELECT d.tenant_id, d.kind FROM due d JOIN tenant t USING (tenant_id) WHERE d.at <= now() "
+                 "AND t.slot = ANY ($2::int[]) ORDER BY d.at LIMIT $1",
+                 pqxx::params{max, wanted}))
       out.push_back({tenant_id{row[0].as<int>()}, row[1].as<std::string>()});
     return out;
   });

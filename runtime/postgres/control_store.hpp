@@ -11,7 +11,7 @@ public:
   pg_control_store(const std::string& url, const std::string& node);
 
   result<tenant_settings> settings(tenant_id tenant) override;
-  result<std::vector<due_work>> due(std::int64_t max) override;
+  result<std::vector<due_work>> due(const std::vector<slot_id>& slots, std::int64_t max) override;
   result<slot::control> publish(tenant_id tenant, const std::string& kind, const std::string& hash,
                                 const std::string& bytes, const std::string& card_json,
                                 const std::string& actor) override;

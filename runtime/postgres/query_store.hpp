@@ -2,11 +2,10 @@
 // with its tenant set; every statement names the tenant besides. Blocking; one object per worker thread.
 #pragma once
 
-#include <set>
-
 #include "base/time.hpp"
 #include "ports/query_store.hpp"
 #include "postgres/pool.hpp"
+#include "postgres/time_zones.hpp"
 
 namespace pulse::postgres {
 
@@ -50,7 +49,7 @@ private:
   const clock& clock_;
   session db_;
   /// Time zones that Postgres was asked for and knows.
-  std::set<std::string> zones_;
+  time_zones zones_;
 };
 
 } // namespace pulse::postgres

@@ -4,8 +4,8 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <optional>
 
+#include "actors/cluster_interfaces.hpp"
 #include "actors/context.hpp"
-#include "actors/interfaces.hpp"
 #include "tests/support/fake_event_log.hpp"
 
 namespace pulse::test {
@@ -29,6 +29,7 @@ struct actor_fixture {
       caf::core::init_global_meta_objects();
       caf::init_global_meta_objects<caf::id_block::pulse>();
       caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+      caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
       return true;
     }();
     (void)once;

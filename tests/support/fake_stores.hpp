@@ -2,6 +2,7 @@
 // `fake_database`; each actor's store is a view of it. Knobs: `away`, `commits_fail_next`.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -132,9 +133,13 @@ public:
                                        : result<tenant_settings>(found->second);
   }
 
-  result<std::vector<due_work>> due(std::int64_t) override {
+  result<std::vector<due_work>> due(const std::vector<slot_id>& slots, std::int64_t) override {
     const std::lock_guard hold(db_->mutex);
-    return db_->due;
+    std::vector<due_work> out;
+    for (const auto& d : db_->due)
+      if (std::find(slots.begin(), slots.end(), db_->tenants[d.tenant].slot) != slots.end())
+        out.push_back(d);
+    return out;
   }
 
   result<slot::control> publish(tenant_id, const std::string&, const std::string&, const std::string&,

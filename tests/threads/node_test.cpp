@@ -39,6 +39,7 @@ struct running_node {
       caf::core::init_global_meta_objects();
       caf::init_global_meta_objects<caf::id_block::pulse>();
       caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+      caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
       return true;
     }();
     (void)once;
