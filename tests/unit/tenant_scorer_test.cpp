@@ -127,7 +127,8 @@ TEST_CASE("points of parts add up to the score exactly", "[risk][f:4.7]") {
   CHECK(highest >= 90);
 }
 
-TEST_CASE("a run gives what its events give one by one, wherever it is cut, by an own and by a shared model", "[risk]") {
+TEST_CASE("a run gives what its events give one by one, wherever it is cut, by an own and by a shared model",
+          "[risk]") {
   for (const bool shared : {false, true}) {
     auto one_by_one = fresh(tight(), shared), in_runs = fresh(tight(), shared), replayed = fresh(tight(), shared);
     auto events = stream(400, 21);
