@@ -1,17 +1,14 @@
 // `pulse`: one program, its verbs below runtime/node/cli.
 #include <CLI/CLI.hpp>
 
-#include "actors/cluster_interfaces.hpp"
+#include "actors/message_types.hpp"
 #include "node/cli/cluster_verbs.hpp"
 #include "node/cli/model_verbs.hpp"
 #include "node/cli/series_verbs.hpp"
 #include "node/cli/verbs.hpp"
 
 int main(int argc, char** argv) {
-  caf::core::init_global_meta_objects();
-  caf::init_global_meta_objects<caf::id_block::pulse>();
-  caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-  caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+  pulse::register_message_types();
   CLI::App program("PulseEcom: takes shops' events, scores them, counts them, and tells what is out of the ordinary.",
                    "pulse");
   program.require_subcommand(1);

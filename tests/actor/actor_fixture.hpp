@@ -4,8 +4,8 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include <optional>
 
-#include "actors/cluster_interfaces.hpp"
 #include "actors/context.hpp"
+#include "actors/message_types.hpp"
 #include "tests/support/fake_event_log.hpp"
 
 namespace pulse::test {
@@ -25,14 +25,7 @@ public:
 
 struct actor_fixture {
   actor_fixture() {
-    static const bool once = [] {
-      caf::core::init_global_meta_objects();
-      caf::init_global_meta_objects<caf::id_block::pulse>();
-      caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-      caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
-      return true;
-    }();
-    (void)once;
+    register_message_types();
     config.set("caf.scheduler.policy", "testing");
     system.emplace(config);
     ports = std::make_shared<actor_context>(actor_context{log,

@@ -136,6 +136,34 @@ def test_a_young_shops_busy_hour_is_not_odd_and_its_model_comes_by_itself(node):
     assert flagged[1] == 700 and flagged[0] <= 35, flagged
 
 
+@pytest.mark.feature("2.8")
+def test_a_tenant_wakes_though_the_log_begins_above_its_last_image(own_node):
+    """What lies between its image and the log's beginning was its neighbour's: nothing of its own is missing there."""
+    node = own_node(by_script=False, PULSE_TENANT_IDLE_MS="3000")
+    node.start()
+    shop, neighbour = node.tenant(), node.tenant()
+    node.db().execute("UPDATE tenant SET slot = 0 WHERE tenant_id = ANY(%s)", ([shop.id, neighbour.id],))
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    for tenant, events in ((shop, []), (neighbour, [event(f"n{i}") for i in range(50)])):
+        assert not events or tenant.send(events).status_code == 200
+        node.settle()
+        poll("its state is imaged", 20, lambda t=tenant: t.sql("SELECT FROM ledger WHERE tenant_id = %s AND "
+                                                               "image_as_of >= last_offset"))
+    # Trimmed every five seconds; where the log begins is seen by nobody outside.
+    imaged = time.monotonic()
+    poll("the log is trimmed", 15, lambda: time.monotonic() - imaged > 7)
+    assert shop.send(event("above")).status_code == 200
+    node.settle()
+    node.kill()
+    assert shop.sql("SELECT FROM ledger WHERE tenant_id = %s AND image_as_of < last_offset"), "imaged before the kill"
+    node.start()
+    assert shop.send(event("after")).status_code == 200
+    node.settle()
+    assert messages(shop) == ["above", "after", "before"]
+    shop.assert_accounts_close()
+
+
 @pytest.mark.feature("1.6", "2.8")
 def test_what_a_deleted_tenant_still_has_in_the_log_is_counted_and_dropped(own_node):
     node = own_node(by_script=False)

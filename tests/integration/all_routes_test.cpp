@@ -2,6 +2,7 @@
 #include <caf/all.hpp>
 #include <catch2/catch_test_macros.hpp>
 
+#include "actors/message_types.hpp"
 #include "base/worker_pool.hpp"
 #include "http/handlers/openapi.hpp"
 #include "node/routes.hpp"
@@ -10,10 +11,7 @@
 using namespace pulse;
 
 TEST_CASE("every public route is described, and every described route is there", "[http][openapi][f:1.11]") {
-  caf::core::init_global_meta_objects();
-  caf::init_global_meta_objects<caf::id_block::pulse>();
-  caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-  caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+  register_message_types();
   caf::actor_system_config config;
   caf::actor_system system{config};
   settings conf;
