@@ -1,5 +1,5 @@
 // The actors by which nodes share the slots, and what they send: beside interfaces.hpp, with numbers of their own. On
-// one node without a cluster none of them runs.
+// one node with the embedded log no lease_keeper runs.
 //
 //   node_agent (is a lease_owner)
 //   └─ lease_keeper                   one a node: drives models/cluster/keeper with the database
@@ -21,6 +21,8 @@ CAF_ADD_TYPE_ID(pulse_cluster, (pulse::cluster_view_ptr))
 CAF_ADD_ATOM(pulse_cluster, pulse, lead_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, left_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, fenced_atom)
+CAF_ADD_ATOM(pulse_cluster, pulse, join_atom)
+CAF_ADD_ATOM(pulse_cluster, pulse, view_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse_cluster)
 
@@ -39,6 +41,13 @@ using lease_owner_actor = caf::typed_actor<
     caf::result<void>(lead_atom, bool),
     // The node has left the cluster. True: a newer run of it has joined, and this one has to end.
     caf::result<void>(left_atom, bool)>;
+
+/// The node_agent in full.
+using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend<
+    // The listeners serve: join the cluster, as a node that others reach under this address.
+    caf::result<void>(join_atom, std::string),
+    // What was last seen of the cluster; empty without one.
+    caf::result<cluster_view_ptr>(view_atom)>;
 
 /// Keeps the node's leases. Detached: it speaks to the database. Child of the node_agent; its death ends the node.
 using lease_keeper_actor = caf::typed_actor<

@@ -76,14 +76,17 @@ using slot_reader_actor = caf::typed_actor<
 
 /// Blocking work with settings and deliveries, on a connection and a thread of its own. A small fixed number a node.
 using store_worker_actor =
-    caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id), caf::result<due_ptr>(due_atom),
-                     caf::result<void>(job_atom, job_ptr), caf::result<void>(job_atom, alert_job_ptr)>;
+    caf::typed_actor<caf::result<settings_ptr>(settings_atom, tenant_id),
+                     // What is due of the tenants in these slots.
+                     caf::result<due_ptr>(due_atom, std::vector<slot_id>), caf::result<void>(job_atom, job_ptr),
+                     caf::result<void>(job_atom, alert_job_ptr)>;
 
-/// Fits a tenant's model on its stored history and has it put in force. One training, then it quits; detached, as a fit
-/// takes a core for a while. Child of the node_agent.
+/// Fits a tenant's models on its stored history and has them put in force. One training, then it quits; detached, as a
+/// fit takes a core for a while. Child of the node_agent.
 using trainer_actor = caf::typed_actor<
-    // The new model's id and control record; the model scores from that record on.
-    caf::result<training_ptr>(train_atom, tenant_id)>;
+    // A training of a kind, by its name (training_kind): the new models' ids and control records; they score from these
+    // records on.
+    caf::result<training_ptr>(train_atom, tenant_id, std::string)>;
 
 /// One look at a tenant's metric series, then it quits; detached, as the detectors take a while. Child of the
 /// node_agent.
@@ -98,8 +101,9 @@ using node_agent_actor = caf::typed_actor<
     caf::result<void>(alert_atom, tenant_id),
     // A supervisor's latest settings: its successor goes on with them while the store is away.
     caf::result<void>(settings_atom, tenant_id, settings_ptr),
-    // Trains the tenant's model; the answer comes when it is stored and its control record is in the log.
-    caf::result<training_ptr>(train_atom, tenant_id),
+    // A training of a kind (training_kind); the answer comes when what it made is stored and its control records are on
+    // their way.
+    caf::result<training_ptr>(train_atom, tenant_id, std::string),
     // Puts a stored version in force: sends its control record to the tenant's partition.
     caf::result<void>(control_atom, tenant_id, control_ptr),
     // Every slot finishes what it read and images its tenants; answers when all have.

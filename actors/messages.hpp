@@ -30,7 +30,13 @@ struct tenant_load {
 struct training_outcome {
   std::string model;
   std::size_t rows = 0;
-  slot::control control;
+  /// Id of a fraud model that passed; else empty, and why.
+  std::string fraud_model;
+  std::string fraud_why;
+  /// What drifted, by name, where that was looked at.
+  std::vector<std::string> drifted;
+  /// They put in force what passed.
+  std::vector<slot::control> controls;
   /// When it is worth fitting again, in seconds.
   std::int64_t next_s = 0;
 };
@@ -118,6 +124,7 @@ CAF_ADD_ATOM(pulse, pulse, control_atom)
 CAF_ADD_TYPE_ID(pulse, (pulse::alert_job_ptr))
 CAF_ADD_TYPE_ID(pulse, (pulse::attempt_end_ptr))
 CAF_ADD_ATOM(pulse, pulse, forget_atom)
+CAF_ADD_TYPE_ID(pulse, (std::vector<pulse::slot_id>))
 CAF_ADD_ATOM(pulse, pulse, watch_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse)

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "actors/series_watcher/series_watcher.hpp"
-#include "actors/slot_reader/slot_reader.hpp"
 #include "actors/store_worker/store_worker.hpp"
 #include "actors/tenant_supervisor/tenant_supervisor.hpp"
 #include "actors/trainer/trainer.hpp"
@@ -17,8 +16,6 @@ namespace {
 constexpr auto tick_interval = std::chrono::seconds(1);
 constexpr auto train_timeout = std::chrono::minutes(5);
 constexpr auto watch_timeout = std::chrono::minutes(2);
-/// The node's own deadline is shorter; this only keeps a dead slot from being waited for.
-constexpr auto drain_timeout = std::chrono::minutes(10);
 /// About 200 bytes each.
 constexpr std::size_t last_known_max = 100'000;
 
@@ -36,13 +33,15 @@ void append_control(const context_ptr& context, tenant_id tenant, slot_id slot, 
   context->log.append(log_topic::raw, slot, std::move(entries), std::move(done));
 }
 
-node_agent_state::node_agent_state(node_agent_actor::pointer p, context_ptr c) : self(p), context(std::move(c)) {
+node_agent_state::node_agent_state(node_root_actor::pointer p, context_ptr c, std::optional<cluster_part> in) :
+  self(p), context(std::move(c)), part(std::move(in)) {
   for (int i = 0; i < context->store_workers; ++i)
     workers.push_back(self->spawn<store_worker, caf::linked + caf::detached>(context));
-  for (int i = 0; i < context->log.slots(); ++i)
-    slots.push_back(self->spawn<slot_reader, caf::linked + caf::detached>(context, slot_id{i}, node_agent_actor(self)));
+  if (!part)
+    own_every_slot();
   self->set_down_handler([this](const caf::down_msg& down) {
-    std::erase_if(supervisors, [&](const auto& s) { return s.second.address() == down.source; });
+    if (!slot_down(down))
+      std::erase_if(supervisors, [&](const auto& s) { return s.second.address() == down.source; });
   });
 }
 
@@ -65,10 +64,12 @@ tenant_supervisor_actor node_agent_state::supervisor_of(tenant_id tenant) {
   return found;
 }
 
+/// Of the tenants whose slots are held here: what is due is done by one node.
 void node_agent_state::look_for_due() {
-  if (std::exchange(asking_due, true))
+  auto here = slots_here();
+  if (here.empty() || std::exchange(asking_due, true))
     return;
-  self->request(workers.front(), store_timeout, due_atom_v)
+  self->request(workers.front(), store_timeout, due_atom_v, std::move(here))
       .then(
           [this](const due_ptr& found) {
             asking_due = false;
@@ -79,8 +80,8 @@ void node_agent_state::look_for_due() {
                 self->send(supervisor_of(work.tenant), alert_atom_v);
               else if (work.kind == "control")
                 send_controls(work.tenant);
-              else if (work.kind == "train")
-                train_when_free(work.tenant);
+              else if (parse_training(work.kind))
+                train_when_free(work.tenant, work.kind);
               else if (work.kind == "series")
                 watch_when_free(work.tenant);
               else if (work.kind == "forget")
@@ -136,8 +137,10 @@ void node_agent_state::forget(tenant_id tenant) {
           [this, tenant, failed](const settings_ptr& settings) {
             if (!*settings)
               return failed((*settings).err().detail);
-            self->request(slots.at(static_cast<std::size_t>((*settings)->slot.value)), work_timeout, forget_atom_v,
-                          tenant)
+            const auto held = slots.find((*settings)->slot);
+            if (held == slots.end())
+              return;
+            self->request(held->second.reader, work_timeout, forget_atom_v, tenant)
                 .then(
                     [this, tenant] {
                       self->send(
@@ -152,10 +155,10 @@ void node_agent_state::forget(tenant_id tenant) {
 }
 
 /// One at a time: a fit takes a core. The others stay due.
-void node_agent_state::train_when_free(tenant_id tenant) {
+void node_agent_state::train_when_free(tenant_id tenant, const std::string& kind) {
   if (std::exchange(training, true))
     return;
-  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant)
+  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant, kind)
       .then([this](const training_ptr&) { training = false; },
             [this, tenant](const caf::error& e) {
               training = false;
@@ -180,87 +183,100 @@ void node_agent_state::watch_when_free(tenant_id tenant) {
           });
 }
 
-caf::result<training_ptr> node_agent_state::train(tenant_id tenant) {
+caf::result<training_ptr> node_agent_state::train(tenant_id tenant, const std::string& kind) {
   auto promise = self->make_response_promise<training_ptr>();
   auto child = self->spawn<trainer, caf::detached>(context);
-  self->request(child, train_timeout, train_atom_v, tenant)
+  self->request(child, train_timeout, train_atom_v, tenant, kind)
       .then(
           [this, promise, tenant](const training_ptr& done) mutable {
             if (*done)
-              self->send(node_agent_actor(self), control_atom_v, tenant,
-                         control_ptr(std::make_shared<const slot::control>(done->value().control)));
+              for (const auto& control : done->value().controls)
+                self->send(node_agent_actor(self), control_atom_v, tenant,
+                           control_ptr(std::make_shared<const slot::control>(control)));
             promise.deliver(done);
           },
           [promise](const caf::error& e) mutable { promise.deliver(e); });
   return promise;
 }
 
-/// Answers when every slot has: with an error when one could not finish.
-caf::result<void> node_agent_state::drain() {
-  auto promise = self->make_response_promise<void>();
-  struct progress {
-    std::size_t left;
-    caf::error first_problem;
+/// A slot that stored candidates holds the tenant. What comes from elsewhere may be of a tenant that another node
+/// holds: that one finds it by `due`, within a second.
+void node_agent_state::alert(tenant_id tenant) {
+  if (!part || self->current_sender())
+    self->send(supervisor_of(tenant), alert_atom_v);
+  else
+    look_for_due();
+}
+
+caf::result<statuses_ptr> node_agent_state::statuses() {
+  auto promise = self->make_response_promise<statuses_ptr>();
+  auto out = std::make_shared<std::vector<slot_status>>();
+  auto left = std::make_shared<std::size_t>(1);
+  auto one_less = [promise, out, left]() mutable {
+    if (--*left == 0)
+      promise.deliver(statuses_ptr(out));
   };
-  auto state = std::make_shared<progress>(progress{slots.size(), {}});
-  auto one_less = [promise, state]() mutable {
-    if (--state->left > 0)
-      return;
-    if (state->first_problem)
-      promise.deliver(state->first_problem);
-    else
-      promise.deliver();
-  };
-  for (const auto& slot : slots)
-    self->request(slot, drain_timeout, drain_atom_v).then(one_less, [state, one_less](const caf::error& e) mutable {
-      state->first_problem = e;
-      one_less();
-    });
+  for (const auto& [slot, held] : slots) {
+    if (!held.reader)
+      continue;
+    ++*left;
+    self->request(held.reader, work_timeout, status_atom_v)
+        .then(
+            [out, one_less](const status_ptr& s) mutable {
+              out->push_back(*s);
+              one_less();
+            },
+            [one_less](const caf::error&) mutable { one_less(); });
+  }
+  one_less();
   return promise;
 }
 
-node_agent_actor::behavior_type node_agent_state::make_behavior() {
+node_root_actor::behavior_type node_agent_state::make_behavior() {
   self->set_exit_handler([this](const caf::exit_msg& x) {
     for (const auto& [tenant, supervisor] : supervisors)
       self->send_exit(supervisor, caf::exit_reason::user_shutdown);
-    // Ours to give up, or a core actor that died: a slot, a worker.
+    for (const auto& [slot, held] : slots)
+      if (held.reader)
+        self->send_exit(held.reader, caf::exit_reason::user_shutdown);
+    // Ours to give up, or a core actor that died: a slot, a worker, the lease keeper.
     if (x.reason != caf::exit_reason::user_shutdown && context->fatal)
       context->fatal(caf::to_string(x.reason));
     self->quit(caf::exit_reason::user_shutdown);
   });
-  self->delayed_send(node_agent_actor(self), tick_interval, tick_atom_v);
+  self->delayed_send(node_root_actor(self), tick_interval, tick_atom_v);
   return {
       [this](ingest_atom, ingest_ptr request) {
         const auto supervisor = supervisor_of(request->tenant);
         self->send(supervisor, ingest_atom_v, std::move(request));
       },
       [this](supervisor_atom, tenant_id tenant) { return supervisor_of(tenant); },
-      [this](alert_atom, tenant_id tenant) { self->send(supervisor_of(tenant), alert_atom_v); },
+      [this](alert_atom, tenant_id tenant) { alert(tenant); },
       [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
-      [this](train_atom, tenant_id tenant) { return train(tenant); },
+      [this](train_atom, tenant_id tenant, const std::string& kind) { return train(tenant, kind); },
       [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
       [this](drain_atom) { return drain(); },
-      [this](status_atom) -> caf::result<statuses_ptr> {
-        auto promise = self->make_response_promise<statuses_ptr>();
-        auto out = std::make_shared<std::vector<slot_status>>();
-        auto left = std::make_shared<std::size_t>(slots.size());
-        for (const auto& slot : slots)
-          self->request(slot, work_timeout, status_atom_v)
-              .then(
-                  [promise, out, left](const status_ptr& s) mutable {
-                    out->push_back(*s);
-                    if (--*left == 0)
-                      promise.deliver(statuses_ptr(out));
-                  },
-                  [promise, out, left](const caf::error&) mutable {
-                    if (--*left == 0)
-                      promise.deliver(statuses_ptr(out));
-                  });
-        return promise;
-      },
+      [this](status_atom) { return statuses(); },
       [this](tick_atom) {
         look_for_due();
-        self->delayed_send(node_agent_actor(self), tick_interval, tick_atom_v);
+        measure_loads();
+        watch_cluster();
+        self->delayed_send(node_root_actor(self), tick_interval, tick_atom_v);
+      },
+      [this](start_atom, slot_id slot, epoch under, const std::string& taken_from) {
+        start_slot(slot, {under, taken_from});
+      },
+      [this](release_atom, slot_id slot, epoch under, bool graceful) { return release_slot(slot, under, graceful); },
+      [this](lead_atom, bool leading) { part->lead(leading); },
+      [this](left_atom, bool superseded) {
+        leaving = true;
+        superseded ? context->fatal("a newer run of this node has joined the cluster") : part->leave();
+      },
+      [this](join_atom, const std::string& address) { join(address); },
+      [this](view_atom) -> caf::result<cluster_view_ptr> {
+        if (keeper)
+          return self->delegate(keeper, status_atom_v);
+        return std::make_shared<const cluster::view>();
       },
   };
 }

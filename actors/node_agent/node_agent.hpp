@@ -1,12 +1,17 @@
 // The root of a node's tree: makes supervisors for tenants that wake, slot readers for the slots the node holds, and a
-// fixed number of store workers; looks for work that is due. Lives as long as the node.
+// fixed number of store workers; looks for work that is due. It holds every slot, or in a cluster those that its
+// lease_keeper tells it to. Lives as long as the node.
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <unordered_map>
 
+#include "actors/cluster_interfaces.hpp"
 #include "actors/context.hpp"
-#include "actors/interfaces.hpp"
+#include "actors/lease_keeper/lease_keeper.hpp"
+#include "models/cluster/load_meter.hpp"
 
 namespace pulse {
 
@@ -14,12 +19,34 @@ namespace pulse {
 void append_control(const context_ptr& context, tenant_id tenant, slot_id slot, const slot::control& control,
                     std::function<void(result<log_offset>)> done);
 
+/// What makes a node one of a cluster.
+struct cluster_part {
+  lease_keeper_config keeper;
+  /// This node leads from here on, or does not any more.
+  std::function<void(bool)> lead;
+  /// Somebody asked this node to leave the cluster.
+  std::function<void()> leave;
+};
+
 struct node_agent_state {
   static inline constexpr const char* name = "pulse.node_agent";
 
-  node_agent_state(node_agent_actor::pointer self, context_ptr context);
+  /// A slot that this node holds, or holds no more as soon as its reader is gone.
+  struct held_slot {
+    slot_reader_actor reader;
+    /// Without one: held by the data directory's lock.
+    std::optional<slot_claim> claim;
+    bool ending = false;
+    /// The slot was taken again meanwhile: goes on when the old reader is gone.
+    std::optional<slot_claim> next;
+    std::vector<caf::typed_response_promise<void>> released;
+    cluster::load_meter load;
+    bool measuring = false;
+  };
 
-  node_agent_actor::behavior_type make_behavior();
+  node_agent_state(node_root_actor::pointer self, context_ptr context, std::optional<cluster_part> part = std::nullopt);
+
+  node_root_actor::behavior_type make_behavior();
 
   tenant_supervisor_actor supervisor_of(tenant_id tenant);
   settings_ptr remembered(tenant_id tenant) const;
@@ -27,24 +54,40 @@ struct node_agent_state {
   void look_for_due();
   void send_controls(tenant_id tenant);
   void forget(tenant_id tenant);
-  void train_when_free(tenant_id tenant);
+  void train_when_free(tenant_id tenant, const std::string& kind);
   void watch_when_free(tenant_id tenant);
   caf::result<void> send_control(tenant_id tenant, const slot::control& control);
   caf::result<void> drain();
-  caf::result<training_ptr> train(tenant_id tenant);
+  caf::result<training_ptr> train(tenant_id tenant, const std::string& kind);
+  caf::result<statuses_ptr> statuses();
+  void alert(tenant_id tenant);
 
-  node_agent_actor::pointer self;
+  // node_slots.cpp: which slots are held here.
+  void own_every_slot();
+  void join(const std::string& address);
+  void start_slot(slot_id slot, const slot_claim& claim);
+  caf::result<void> release_slot(slot_id slot, epoch under, bool graceful);
+  void end_slot(slot_id slot, epoch under);
+  bool slot_down(const caf::down_msg& down);
+  void measure_loads();
+  void watch_cluster();
+  std::vector<slot_id> slots_here() const;
+
+  node_root_actor::pointer self;
   context_ptr context;
   std::vector<store_worker_actor> workers;
-  std::vector<slot_reader_actor> slots;
+  std::map<slot_id, held_slot> slots;
+  std::optional<cluster_part> part;
+  lease_keeper_actor keeper;
   std::unordered_map<tenant_id, tenant_supervisor_actor> supervisors;
   /// As the supervisors last read them: a tenant that wakes while the store is away goes on with these.
   std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;
   bool training = false;
   bool watching = false;
+  bool leaving = false;
 };
 
-using node_agent = caf::stateful_actor<node_agent_state, node_agent_actor::base>;
+using node_agent = caf::stateful_actor<node_agent_state, node_root_actor::base>;
 
 } // namespace pulse

@@ -154,8 +154,13 @@ void slot_reader_state::load(const slot::load_action& a) {
 }
 
 void slot_reader_state::replay(const slot::replay_read_action& a, std::vector<slot::action>& out) {
-  const auto wanted = std::min<std::size_t>(replay_records_max, static_cast<std::size_t>(a.to.value - a.from.value));
-  auto records = context->log.read(log_topic::raw, slot, a.from, wanted, replay_bytes_max);
+  // Raw is trimmed where no tenant has state to fold (machine::trim_bound): what is gone between this one's images and
+  // the log's beginning was its neighbours'.
+  const auto from = std::max(a.from, context->log.begin(log_topic::raw, slot));
+  if (from >= a.to)
+    return machine->on_replay(a.tenant, a.incarnation, {}, a.to, now(), out);
+  const auto wanted = std::min<std::size_t>(replay_records_max, static_cast<std::size_t>(a.to.value - from.value));
+  auto records = context->log.read(log_topic::raw, slot, from, wanted, replay_bytes_max);
   if (!records || records->empty()) {
     const auto why = records ? "raw ends before what is to be replayed" : records.err().detail;
     log::error("replay_failed", "slot_reader", why, {a.tenant, {}, ""});
@@ -304,6 +309,13 @@ void slot_reader_state::finish_drain() {
 }
 
 slot_reader_actor::behavior_type slot_reader_state::make_behavior() {
+  self->set_exit_handler([this](const caf::exit_msg& x) {
+    // Whoever takes the slot next loads its tenants anew, here as well.
+    for (const auto& [tenant, awake] : supervisors)
+      self->send(awake.second, release_atom_v);
+    context->metrics.slot_gone(slot);
+    self->quit(x.reason);
+  });
   take_over();
   self->delayed_send(slot_reader_actor(self), tick_idle, tick_atom_v);
   return {

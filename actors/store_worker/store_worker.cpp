@@ -21,7 +21,9 @@ store_worker_actor::behavior_type store_worker_state::make_behavior() {
       [this](settings_atom, tenant_id tenant) {
         return std::make_shared<result<tenant_settings>>(store->settings(tenant));
       },
-      [this](due_atom) { return std::make_shared<result<std::vector<due_work>>>(store->due(due_max)); },
+      [this](due_atom, const std::vector<slot_id>& slots) {
+        return std::make_shared<result<std::vector<due_work>>>(store->due(slots, due_max));
+      },
       [this](job_atom, const job_ptr& job) { (*job)(*store); },
       [this](job_atom, const alert_job_ptr& job) {
         if (alerts)

@@ -89,12 +89,11 @@ result<tenant_load> store_writer_state::load(tenant_id tenant) {
       return in_force.err();
     out.start.settings = *in_force;
   }
-  const auto& names = out.start.settings;
-  for (const auto& [kind, hash] :
-       {std::pair<std::string, std::string>{"mapping", names.mapping}, {"model", names.model}}) {
+  for (const auto kind : slot::version_kinds) {
+    const auto hash = *out.start.settings.hash_of(kind);
     if (hash.empty())
       continue;
-    auto found = store->fetch(tenant, kind, hash);
+    auto found = store->fetch(tenant, std::string(kind), hash);
     if (!found)
       return found.err();
     out.start.artifacts.push_back(std::move(*found));

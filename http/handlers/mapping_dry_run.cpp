@@ -72,7 +72,7 @@ route mapping_dry_run_route(const std::shared_ptr<store_pool<query_store>>& stor
   r.needed = scope::read;
   r.handle = [stores](request in, responder answer) {
     if (const auto problems = check_mapping(in.body); !problems.empty())
-      return answer(refused_mapping(problems));
+      return answer(refused_document("mapping", problems));
     const auto question = query::read_events_question(in.query);
     if (const auto* found = std::get_if<query::problems>(&question))
       return answer(refused_question(*found));

@@ -14,8 +14,8 @@ response refused_question(const query::problems& found) {
   return r;
 }
 
-response refused_mapping(const std::vector<note>& problems) {
-  auto r = response::problem(422, "invalid", fmt::format("the mapping has {} problem(s)", problems.size()));
+response refused_document(std::string_view kind, const std::vector<note>& problems) {
+  auto r = response::problem(422, "invalid", fmt::format("{}: {} problem(s)", kind, problems.size()));
   for (const auto& p : problems)
     r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
   return r;

@@ -10,6 +10,7 @@
 namespace pulse::http {
 
 response refused_question(const query::problems& found);
-response refused_mapping(const std::vector<note>& problems);
+/// `kind`: mapping, rules, lists.
+response refused_document(std::string_view kind, const std::vector<note>& problems);
 
 } // namespace pulse::http

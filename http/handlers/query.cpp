@@ -6,6 +6,7 @@
 #include "base/json_text.hpp"
 #include "http/handlers/problems.hpp"
 #include "http/handlers/query_json.hpp"
+#include "http/handlers/stored_events.hpp"
 
 namespace pulse::http {
 
@@ -102,7 +103,10 @@ route trail_route(const stores_ptr& stores, const clock& time) {
         q.from.value_or(time_ms{std::max<std::int64_t>(0, std::min(to.value, time.now().value) - 7 * day_ms)});
     stores->run(std::move(answer), [tenant = in.who.tenant, id, from, to](query_store& s) {
       auto t = s.trail(tenant, id, from, to);
-      return t ? response::json(200, trail_json(id, *t)) : response::problem(t.err());
+      if (!t)
+        return response::problem(t.err());
+      const auto flip = t->stored ? flip_json(s, tenant, *t->stored) : std::nullopt;
+      return response::json(200, trail_json(id, *t, flip.value_or("null")));
     });
   });
 }

@@ -47,13 +47,22 @@ std::string series_json(const query::metric_answer& a, const query::series& s) {
   return std::move(o.raw("group", std::move(group).done()).raw("points", points + "]")).done();
 }
 
-std::string risk_json(const stored_event& e) {
+/// `flip`: JSON of the smallest change that would have had another outcome; empty: left out.
+std::string risk_json(const stored_event& e, const std::string& flip = {}) {
   object o;
   o.number("score", static_cast<double>(e.risk_milli) / 1000.0).text("level", e.risk_level);
   o.text("outcome", e.risk_outcome);
   o.raw("anomaly", e.anomaly ? fmt::format("{}", *e.anomaly) : "null");
   o.text_or_null("model", e.model).flag("degraded", e.degraded).raw("parts", or_default(e.parts_json, "[]"));
+  if (!flip.empty())
+    o.raw("flip", flip);
   return std::move(o).done();
+}
+
+std::string label_json(const event_label& l) {
+  object o;
+  o.text("label", l.fraud ? "fraud" : "legitimate").text("reason", l.reason);
+  return std::move(o.time("at", l.decided_at)).done();
 }
 
 /// Whether the bytes are UTF-8 by RFC 3629: else the body goes out as base64.
@@ -92,7 +101,7 @@ std::string place_json(slot_id slot, log_offset offset) {
 }
 
 /// The slot stores a batch in one transaction: what it did before has no time of its own, and takes the transaction's.
-void append_stored(const stored_event& e, std::vector<std::string>& out) {
+void append_stored(const stored_event& e, const std::string& flip, std::vector<std::string>& out) {
   const auto& node = e.node;
   const bool warned = !e.warnings_json.empty();
   out.push_back(step("received", e.received_at, "", warned ? "accepted with warnings" : "accepted",
@@ -102,7 +111,7 @@ void append_stored(const stored_event& e, std::vector<std::string>& out) {
   out.push_back(step("logged", e.received_at, "", "durable", place_json(e.slot, e.offset)));
   out.push_back(step("enriched", e.stored_at, node, "enriched",
                      fmt::format(R"({{"provenance":{}}})", or_default(e.provenance_json, "{}"))));
-  out.push_back(step("scored", e.stored_at, node, e.risk_outcome, risk_json(e)));
+  out.push_back(step("scored", e.stored_at, node, e.risk_outcome, risk_json(e, flip)));
   out.push_back(step("stored", e.stored_at, node, "stored", fmt::format(R"({{"id":"{}"}})", e.id.str())));
   out.push_back(step("counted", e.stored_at, node, e.test ? "test: not counted" : "counted", "{}"));
 }
@@ -170,6 +179,7 @@ std::string event_json(const stored_event& e) {
   o.flag("bot", e.bot).text_or_null("referrer", e.referrer).raw("risk", risk_json(e));
   o.raw("properties", e.properties_json).raw("context", e.context_json);
   o.raw("provenance", or_default(e.provenance_json, "{}")).raw("warnings", or_default(e.warnings_json, "[]"));
+  o.raw("label", e.label ? label_json(*e.label) : "null");
   return std::move(o).done();
 }
 
@@ -183,12 +193,12 @@ std::string failed_json(const failed_event& f) {
   return std::move(o).done();
 }
 
-std::string trail_json(const std::string& id, const event_trail& t) {
+std::string trail_json(const std::string& id, const event_trail& t, const std::string& flip) {
   std::vector<std::string> steps;
   for (const auto& f : t.failed)
     append_failed(f, steps);
   if (t.stored)
-    append_stored(*t.stored, steps);
+    append_stored(*t.stored, flip, steps);
   if (t.alert) {
     object o;
     o.text("alert_id", t.alert->id.str()).text("type", t.alert->type).text("severity", t.alert->severity);
@@ -203,6 +213,9 @@ std::string trail_json(const std::string& id, const event_trail& t) {
     steps.push_back(
         step("delivery", d.at, "", good ? "delivered" : "failed", std::move(o.number("seconds", d.seconds)).done()));
   }
+  if (t.stored && t.stored->label)
+    steps.push_back(step("labelled", t.stored->label->labelled_at, "", t.stored->label->fraud ? "fraud" : "legitimate",
+                         label_json(*t.stored->label)));
   object o;
   return std::move(o.text("id", id).raw("steps", array(steps, [](const auto& s) { return s; }))).done();
 }

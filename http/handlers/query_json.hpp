@@ -12,8 +12,8 @@ std::string metric_list_json();
 std::string metric_json(const query::metric_answer& a);
 std::string event_json(const stored_event& e);
 std::string failed_json(const failed_event& f);
-/// `id`: as it was asked for.
-std::string trail_json(const std::string& id, const event_trail& t);
+/// `id`: as it was asked for. `flip`: JSON of the smallest change that would have had another outcome.
+std::string trail_json(const std::string& id, const event_trail& t, const std::string& flip);
 std::string limits_json(const tenant_use& u);
 
 } // namespace pulse::http

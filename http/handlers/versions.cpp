@@ -1,4 +1,4 @@
-#include "http/handlers/versions.hpp"
+#include "http/handlers/version_answers.hpp"
 
 #include <charconv>
 #include <fmt/format.h>
@@ -6,28 +6,49 @@
 
 #include "http/handlers/problems.hpp"
 #include "models/enrichment/mapping.hpp"
+#include "models/rules/lists.hpp"
+#include "models/rules/rule_set.hpp"
 
 namespace pulse::http {
 
 namespace {
 
 using json = nlohmann::ordered_json;
-using stores_ptr = std::shared_ptr<store_pool<control_store>>;
 
-json to_json(const listed_model& v) {
-  return {{"version", v.version},
-          {"id", v.id},
-          {"created_at", v.created_at},
-          {"live_from", v.live_from.empty() ? json(nullptr) : json(v.live_from)},
-          {"state", v.live                ? "live"
-                    : v.live_from.empty() ? "pending"
-                                          : "retired"},
-          {"card", json::parse(v.card, nullptr, false)}};
+/// A kind of version that tenants write themselves.
+struct document_kind {
+  std::string kind;
+  std::string path;
+  /// Every problem of a document.
+  std::vector<note> (*check)(std::string_view);
+  /// Id and canonical bytes.
+  result<std::pair<std::string, std::string>> (*compile)(std::string_view);
+};
+
+std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
+  std::vector<note> out;
+  for (const auto& p : problems)
+    out.push_back({p.code, p.pointer, p.detail});
+  return out;
 }
 
-bool is_dry_run(const request& in) {
-  const auto asked = in.query_value("dry_run");
-  return asked == "true" || asked == "1";
+template <class Compiled>
+result<std::pair<std::string, std::string>> named_bytes(std::string_view document) {
+  const auto done = Compiled::compile(document);
+  if (!done)
+    return done.err();
+  return std::pair{(*done)->id(), (*done)->canonical()};
+}
+
+const std::vector<document_kind>& document_kinds() {
+  static const std::vector<document_kind> out{
+      {"mapping", "/v1/mappings", check_mapping, named_bytes<compiled_mapping>},
+      {"rules", "/v1/rules", [](std::string_view d) { return as_notes(rules::check_rules(d)); },
+       named_bytes<rules::rule_set>},
+      {"lists", "/v1/lists", [](std::string_view d) { return as_notes(rules::check_lists(d)); },
+       named_bytes<rules::compiled_lists>},
+  };
+  return out;
 }
 
 response stored(control_store& store, const request& in, const std::string& kind, int status) {
@@ -35,108 +56,54 @@ response stored(control_store& store, const request& in, const std::string& kind
   if (!versions || versions->empty())
     return response::problem(versions ? error{ec::internal, "the version that was stored is not there", ""}
                                       : versions.err());
-  return response::json(status, to_json(versions->front()).dump());
-}
-
-/// Nothing when there is no such version.
-const listed_model* find_version(const std::vector<listed_model>& versions, std::string_view name) {
-  for (const auto& v : versions)
-    if (std::to_string(v.version) == name || v.id == name)
-      return &v;
-  return nullptr;
+  return response::json(status, version_json(versions->front()).dump());
 }
 
 /// Stores the body as the next version and puts it in force. `number`: the version that it has to become.
-response publish_mapping(control_store& store, const request& in, const version_ports& ports, std::string_view number) {
-  if (const auto problems = check_mapping(in.body); !problems.empty())
-    return refused_mapping(problems);
-  const auto mapping = compiled_mapping::compile(in.body);
-  if (!mapping)
-    return response::problem(mapping.err());
-  const auto& m = **mapping;
+response publish_document(control_store& store, const request& in, const document_kind& k, const version_ports& ports,
+                          std::string_view number) {
+  if (const auto problems = k.check(in.body); !problems.empty())
+    return refused_document(k.kind, problems);
+  const auto document = k.compile(in.body);
+  if (!document)
+    return response::problem(document.err());
+  const auto& [id, canonical] = *document;
   if (!number.empty()) {
-    auto versions = store.versions(in.who.tenant, "mapping");
+    auto versions = store.versions(in.who.tenant, k.kind);
     if (!versions)
       return response::problem(versions.err());
     const auto* same = find_version(*versions, number);
-    if (same != nullptr && same->id == m.id())
-      return response::json(200, to_json(*same).dump());
+    if (same != nullptr && same->id == id)
+      return response::json(200, version_json(*same).dump());
     const auto next = versions->empty() ? 1 : versions->front().version + 1;
     if (same != nullptr || number != std::to_string(next))
       return response::problem(
           error{ec::conflict, fmt::format("this would become version {}, not {}", next, number), ""});
   }
-  if (is_dry_run(in))
-    return response::json(200, json{{"ok", true}, {"id", m.id()}}.dump());
-  auto control = store.publish(in.who.tenant, "mapping", m.id(), m.canonical(), "{}", "key " + in.who.key_name);
+  if (wants_dry_run(in))
+    return response::json(200, json{{"ok", true}, {"id", id}}.dump());
+  auto control = store.publish(in.who.tenant, k.kind, id, canonical, "{}", "key " + in.who.key_name);
   if (!control)
     return response::problem(control.err());
   ports.put_in_force(in.who.tenant, *control);
-  return stored(store, in, "mapping", 201);
+  return stored(store, in, k.kind, 201);
 }
 
-/// Puts a version that is stored in force again, as a new version.
-response use_again(control_store& store, const request& in, const std::string& kind, const listed_model& v,
-                   const version_ports& ports) {
-  if (!is_dry_run(in)) {
-    auto bytes = store.version_bytes(in.who.tenant, kind, v.id);
-    if (!bytes)
-      return response::problem(bytes.err());
-    auto control = store.publish(in.who.tenant, kind, v.id, *bytes, v.card, "key " + in.who.key_name);
-    if (!control)
-      return response::problem(control.err());
-    ports.put_in_force(in.who.tenant, *control);
-  }
-  return response::json(200, json{{"id", v.id}, {"from_version", v.version}}.dump());
-}
-
-/// The `version` that a body `{"version": …}` names, as text; empty for none, nothing when the body is something else.
-std::optional<std::string> named_version(const std::string& body) {
-  if (body.find_first_not_of(" \t\r\n") == std::string::npos)
-    return "";
-  const auto j = json::parse(body, nullptr, false);
-  if (!j.is_object() || (!j.empty() && !j.contains("version")))
-    return std::nullopt;
-  if (j.empty() || j["version"].is_null())
-    return "";
-  return j["version"].is_string() ? j["version"].get<std::string>() : j["version"].dump();
-}
-
-/// The version that the body names, else the latest; a body that is a mapping is stored and put in force.
-response publish_named(control_store& store, const request& in, const version_ports& ports) {
+/// The version that the body names, else the latest; a body that is a document is stored and put in force.
+response publish_named(control_store& store, const request& in, const document_kind& k, const version_ports& ports) {
   const auto name = named_version(in.body);
   if (!name)
-    return publish_mapping(store, in, ports, "");
-  auto versions = store.versions(in.who.tenant, "mapping");
+    return publish_document(store, in, k, ports, "");
+  auto versions = store.versions(in.who.tenant, k.kind);
   if (!versions)
     return response::problem(versions.err());
   if (versions->empty())
-    return response::problem(error{ec::conflict, "no mapping is stored yet: PUT /v1/mappings stores one", ""});
+    return response::problem(
+        error{ec::conflict, fmt::format("no {} stored yet: PUT {} stores one", k.kind, k.path), ""});
   const auto* v = name->empty() ? &versions->front() : find_version(*versions, *name);
   if (v == nullptr)
-    return response::problem(404, "not_found", fmt::format("there is no mapping {}", *name));
-  return use_again(store, in, "mapping", *v, ports);
-}
-
-/// Puts the version before the live one, or the one that the body names, in force again.
-response roll_back(control_store& store, const request& in, const std::string& kind, const version_ports& ports) {
-  const auto name = named_version(in.body);
-  if (!name)
-    return response::problem(422, "invalid", R"(the body is empty or {"version": …})");
-  auto versions = store.versions(in.who.tenant, kind);
-  if (!versions)
-    return response::problem(versions.err());
-  if (!name->empty()) {
-    const auto* v = find_version(*versions, *name);
-    return v != nullptr ? use_again(store, in, kind, *v, ports)
-                        : response::problem(404, "not_found", fmt::format("there is no {} {}", kind, *name));
-  }
-  const auto live = std::find_if(versions->begin(), versions->end(), [](const auto& v) { return v.live; });
-  const auto before = std::find_if(live == versions->end() ? live : live + 1, versions->end(),
-                                   [&](const auto& v) { return v.id != live->id; });
-  if (before == versions->end())
-    return response::problem(error{ec::conflict, fmt::format("there is no earlier {} to go back to", kind), ""});
-  return use_again(store, in, kind, *before, ports);
+    return response::problem(404, "not_found", fmt::format("there is no {} {}", k.kind, *name));
+  return use_again(store, in, k.kind, *v, ports);
 }
 
 response list(control_store& store, const request& in, const std::string& kind) {
@@ -145,11 +112,11 @@ response list(control_store& store, const request& in, const std::string& kind) 
     return response::problem(versions.err());
   auto data = json::array();
   for (const auto& v : *versions)
-    data.push_back(to_json(v));
+    data.push_back(version_json(v));
   return response::json(200, json{{"data", data}, {"has_more", false}, {"next_cursor", nullptr}}.dump());
 }
 
-/// One version by its number or id, with the document of a mapping.
+/// One version by its number or id, with its document.
 response one(control_store& store, const request& in, const std::string& kind, std::string_view name) {
   auto versions = store.versions(in.who.tenant, kind);
   if (!versions)
@@ -157,66 +124,50 @@ response one(control_store& store, const request& in, const std::string& kind, s
   const auto* v = find_version(*versions, name);
   if (v == nullptr)
     return response::problem(404, "not_found", fmt::format("there is no {} {}", kind, name));
-  auto out = to_json(*v);
-  if (kind == "mapping") {
-    auto bytes = store.version_bytes(in.who.tenant, kind, v->id);
-    if (!bytes)
-      return response::problem(bytes.err());
-    out["document"] = json::parse(*bytes, nullptr, false);
-  }
+  auto out = version_json(*v);
+  auto bytes = store.version_bytes(in.who.tenant, kind, v->id);
+  if (!bytes)
+    return response::problem(bytes.err());
+  out["document"] = json::parse(*bytes, nullptr, false);
   return response::json(200, out.dump());
 }
 
-route make(std::string method, std::string pattern, scope needed, std::function<void(request, responder)> handle) {
-  route r;
-  r.method = std::move(method);
-  r.pattern = std::move(pattern);
-  r.needed = needed;
-  r.handle = std::move(handle);
-  return r;
-}
-
-auto asking(stores_ptr stores, std::function<response(control_store&, const request&)> ask) {
-  return [stores, ask = std::move(ask)](request in, responder answer) {
-    stores->run(std::move(answer), [ask, in = std::move(in)](control_store& s) { return ask(s, in); });
-  };
+void add_document_routes(const document_kind& k, const control_stores& stores, const version_ports& ports,
+                         std::vector<route>& out) {
+  out.push_back(version_route("POST", k.path + "/check", scope::read, [k](const request& in, const responder& answer) {
+    const auto problems = k.check(in.body);
+    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused_document(k.kind, problems));
+  }));
+  out.push_back(version_route("PUT", k.path, scope::admin, asking(stores, [k, ports](auto& s, const auto& in) {
+                                return publish_document(s, in, k, ports, "");
+                              })));
+  out.push_back(
+      version_route("PUT", k.path + "/{version}", scope::admin, asking(stores, [k, ports](auto& s, const auto& in) {
+                      return publish_document(s, in, k, ports, in.param("version"));
+                    })));
+  out.push_back(
+      version_route("POST", k.path + "/publish", scope::admin,
+                    asking(stores, [k, ports](auto& s, const auto& in) { return publish_named(s, in, k, ports); })));
 }
 
 } // namespace
 
-std::vector<route> version_routes(stores_ptr stores, version_ports ports) {
+std::vector<route> version_routes(control_stores stores, version_ports ports) {
   std::vector<route> out;
-  for (const auto& [path, kind] :
-       {std::pair<std::string, std::string>{"/v1/mappings", "mapping"}, {"/v1/models", "model"}}) {
-    out.push_back(
-        make("GET", path, scope::read, asking(stores, [kind](auto& s, const auto& in) { return list(s, in, kind); })));
-    out.push_back(
-        make("GET", path + (kind == "mapping" ? "/{version}" : "/{id}"), scope::read,
-             asking(stores, [kind](auto& s, const auto& in) { return one(s, in, kind, in.params.front().second); })));
+  const auto add_reading = [&](const std::string& path, const std::string& kind) {
+    out.push_back(version_route("GET", path, scope::read,
+                                asking(stores, [kind](auto& s, const auto& in) { return list(s, in, kind); })));
+    out.push_back(version_route(
+        "GET", path + "/{version}", scope::read,
+        asking(stores, [kind](auto& s, const auto& in) { return one(s, in, kind, in.params.front().second); })));
+    out.push_back(version_route(
+        "POST", path + "/rollback", scope::admin,
+        asking(stores, [kind, ports](auto& s, const auto& in) { return roll_back(s, in, kind, ports); })));
+  };
+  for (const auto& k : document_kinds()) {
+    add_reading(k.path, k.kind);
+    add_document_routes(k, stores, ports, out);
   }
-  out.push_back(make("POST", "/v1/mappings/check", scope::read, [](const request& in, const responder& answer) {
-    const auto problems = check_mapping(in.body);
-    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused_mapping(problems));
-  }));
-  out.push_back(make("PUT", "/v1/mappings", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return publish_mapping(s, in, ports, ""); })));
-  out.push_back(make("PUT", "/v1/mappings/{version}", scope::admin, asking(stores, [ports](auto& s, const auto& in) {
-                       return publish_mapping(s, in, ports, in.param("version"));
-                     })));
-  out.push_back(make("POST", "/v1/mappings/publish", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return publish_named(s, in, ports); })));
-  out.push_back(make("POST", "/v1/mappings/rollback", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "mapping", ports); })));
-  out.push_back(make("POST", "/v1/models/rollback", scope::admin,
-                     asking(stores, [ports](auto& s, const auto& in) { return roll_back(s, in, "model", ports); })));
-  out.push_back(make("POST", "/v1/models/train", scope::admin, [ports](const request& in, responder answer) {
-    ports.train(in.who.tenant, [answer = std::move(answer)](const result<std::pair<std::string, std::size_t>>& done) {
-      if (!done)
-        answer(response::problem(done.err()));
-      else
-        answer(response::json(201, json{{"id", done->first}, {"rows", done->second}}.dump()));
-    });
-  }));
   return out;
 }
 

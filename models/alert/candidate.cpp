@@ -77,8 +77,10 @@ std::optional<candidate> candidate_of(const event& e) {
                {"model", e.risk.model},
                {"degraded", e.risk.degraded}};
   auto reasons = nlohmann::ordered_json::array();
+  // What stands among the parts for the record alone (versions, shadow rules) is no reason.
   for (const auto& part : e.risk.parts)
-    reasons.push_back(reason(part));
+    if (part.points != 0 || part.source == "model")
+      reasons.push_back(reason(part));
   d["reasons"] = std::move(reasons);
   // Text from events is repaired at the door; should a byte be no UTF-8 it is replaced, never thrown over.
   c.data = d.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);

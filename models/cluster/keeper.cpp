@@ -65,8 +65,9 @@ void keeper::join(const view& v, std::int64_t now, std::vector<action>& out) {
     beat(now, out);
     return;
   }
-  if (there && !config_.predecessor_dead && mine->state != node_state::left &&
-      v.now.value - mine->heartbeat.value <= config_.term_ms) {
+  const bool dead = there && std::find(config_.dead_runs.begin(), config_.dead_runs.end(), mine->incarnation) !=
+                                 config_.dead_runs.end();
+  if (there && !dead && mine->state != node_state::left && v.now.value - mine->heartbeat.value <= config_.term_ms) {
     beat_at_ = now + config_.watch_ms();
     return;
   }
@@ -190,6 +191,7 @@ void keeper::adopt(const view& v, std::vector<action>& out) {
         (given_up != given_up_.end() && given_up->second >= row.epoch))
       continue;
     leases_[row.slot] = {row.epoch};
+    leases_[row.slot].load = row.load;
     if (row.slot == leader_slot)
       lead_since_ = view_at_;
     out.emplace_back(row.slot == leader_slot ? action{lead_action{true, row.epoch}}

@@ -25,8 +25,9 @@ struct keeper_config {
   std::int64_t term_ms = 3000;
   /// A slot that is handed over is given up after so long, finished or not; nothing is lost by it.
   std::int64_t handoff_ms_max = 10000;
-  /// The last run of this node is known to be dead (by the data directory's lock): what it held is freed at once.
-  bool predecessor_dead = false;
+  /// Earlier runs of this node that are known to be dead (by the lock of the data directory they ran in): what the last
+  /// of them held is freed at once.
+  std::vector<std::string> dead_runs;
   placement::settings placement;
 
   std::int64_t renew_ms() const {

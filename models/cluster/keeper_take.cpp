@@ -46,8 +46,11 @@ void keeper::on_taken(std::uint64_t request, const std::vector<held_lease>& take
       continue;
     const bool is_new = known == leases_.end() || known->second.epoch != t.epoch;
     auto& l = leases_[t.slot];
-    if (is_new)
+    if (is_new) {
       l = {t.epoch};
+      // As the last holder measured it, until this one has.
+      l.load = t.load;
+    }
     l.until = std::max(l.until, r->sent + config_.term_ms - config_.guard_ms());
     if (!is_new)
       continue;

@@ -17,7 +17,12 @@ public:
       e.country = normal(e.country, input);
       return {};
     }
-    if (from_address(e, input) || from_location(e, input) || input.data.geo == nullptr)
+    if (from_address(e, input)) {
+      if (input.data.geo != nullptr && !e.ip.empty())
+        e.payment.ip_country = input.data.geo->find(e.ip);
+      return {};
+    }
+    if (from_location(e, input) || input.data.geo == nullptr)
       return {};
     if (!fill_field(e, &event::country, "country", input.data.geo->find(e.ip), "geo"))
       fill_field(e, &event::country, "country", input.data.geo->find(input.raw.client_ip), "geo:socket");

@@ -20,6 +20,10 @@ public:
   /// mappings. Safe from several threads at once.
   void enrich(event& e, const raw_event& raw, const tenant_enrichment& tenant) const;
 
+  const enrichment_data& data() const {
+    return data_;
+  }
+
 private:
   enrichment_data data_;
   std::vector<std::unique_ptr<enricher>> enrichers_;

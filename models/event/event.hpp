@@ -61,9 +61,23 @@ struct order_line {
   bool operator==(const order_line&) const = default;
 };
 
+/// What tells payments apart; empty where the client sends none.
+struct payment {
+  /// A fingerprint or another name of the card that is no card number.
+  std::string card;
+  std::string device;
+  /// Street, post code and country without case and blanks: of shipping, else of billing.
+  std::string address;
+  std::string coupon;
+  /// Where the client's IP address is, when `country` is that of an address the client gave. By enrichment.
+  std::string ip_country;
+  bool declined = false;
+};
+
 /// One part of a risk score; the parts' points add up to the score.
 struct risk_part {
-  /// `model`, `range`, `rule`, `local`, `fraud`.
+  /// `model`, `range`, `local`, `fraud`, `rule`; with 0 points `fraud_model`, `shadow_model`,
+  /// `shadow`, `snoozed`, `rules`, `lists`.
   std::string source;
   /// Feature or rule name.
   std::string name;
@@ -121,6 +135,7 @@ struct event {
   std::vector<order_line> products;
   /// `revenue`, else `total`, else `value`, in the event's currency; nothing when there is none.
   std::optional<money> amount;
+  pulse::payment payment;
   std::string email;
   std::string ip;
   std::string user_agent;

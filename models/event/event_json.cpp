@@ -1,5 +1,7 @@
 #include "models/event/event_json.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/json_text.hpp"
 
 namespace pulse {
@@ -61,6 +63,24 @@ std::string parts_json(const std::vector<risk_part>& parts) {
     out.push_back('}');
   }
   return out + "]";
+}
+
+std::vector<risk_part> read_parts(std::string_view json) {
+  std::vector<risk_part> out;
+  const auto list = nlohmann::json::parse(json, nullptr, false);
+  if (!list.is_array())
+    return out;
+  const auto number = [](const nlohmann::json& p, const char* name) -> std::optional<double> {
+    const auto at = p.find(name);
+    return at == p.end() || !at->is_number() ? std::nullopt : std::optional(at->get<double>());
+  };
+  for (const auto& p : list) {
+    if (!p.is_object())
+      return {};
+    out.push_back({p.value("source", ""), p.value("name", ""), p.value("points", 0.0), p.value("detail", ""),
+                   number(p, "value"), number(p, "typical")});
+  }
+  return out;
 }
 
 std::string origins_json(const std::vector<provenance>& origins) {

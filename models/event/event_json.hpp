@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/event/event.hpp"
@@ -10,6 +11,8 @@ namespace pulse {
 
 std::string products_json(const std::vector<order_line>& lines);
 std::string parts_json(const std::vector<risk_part>& parts);
+/// What parts_json wrote; empty for anything else.
+std::vector<risk_part> read_parts(std::string_view json);
 /// Field to rule.
 std::string origins_json(const std::vector<provenance>& origins);
 std::string notes_json(const std::vector<note>& notes);

@@ -1,6 +1,7 @@
 #include "models/event/standardise.hpp"
 
 #include "models/event/json_index.hpp"
+#include "models/event/payment_fields.hpp"
 #include "models/event/standard_fields.hpp"
 
 namespace pulse {
@@ -95,6 +96,8 @@ result<event> to_event(const raw_event& raw, tenant_id tenant, currency fallback
   thread_local json_index context;
   if (context.parse_in_place(out.context, read_limits) == json_fault::none)
     read_addresses(context, out);
+  if (fields.type == "track")
+    out.payment = read_payment(index, fields.properties, context, out.name);
   return out;
 }
 
@@ -106,6 +109,7 @@ void read_again(event& e, currency fallback) {
     return;
   read_order(properties, properties.root(), fallback, e);
   read_addresses(context, e);
+  e.payment = e.type == "track" ? read_payment(properties, properties.root(), context, e.name) : payment{};
   const auto own = properties.at({"email"});
   e.email = has_text(own) ? std::string(own->text) : text_of(context.at({"traits", "email"}));
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/encoding.hpp"
+#include "models/event/payment_fields.hpp"
 
 namespace pulse::features {
 
@@ -104,6 +105,32 @@ bool event_window::read(binary::reader& in) {
   return in.ok() && entries_.size() <= window_entries_max && std::is_sorted(entries_.begin(), entries_.end());
 }
 
+namespace {
+
+std::optional<key> named(std::string_view kind, std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(hash_parts({kind, text}));
+}
+
+std::optional<key> customer_key(const event& e) {
+  return e.customer.empty() ? named("anonymous", e.anonymous_id) : named("customer", e.customer);
+}
+
+std::array<std::optional<key>, linked_kinds> other_keys(const event& e, const std::optional<key>& customer,
+                                                        const std::optional<key>& ip) {
+  return {customer,
+          named("card", e.payment.card),
+          named("device", e.payment.device),
+          ip,
+          named("email_domain", domain_of(e.email)),
+          named("address", e.payment.address)};
+}
+
+} // namespace
+
+std::array<std::optional<key>, linked_kinds> linked_keys(const event& e) {
+  return other_keys(e, customer_key(e), named("ip", e.ip));
+}
+
 facts facts_of(const event& e) {
   facts out;
   out.at = e.occurred_at;
@@ -115,12 +142,8 @@ facts facts_of(const event& e) {
     out.log_amount = std::copysign(std::log1p(std::abs(units)), units);
   }
   out.same_name = hash_parts({"name", e.name});
-  if (!e.customer.empty())
-    out.customer = hash_parts({"customer", e.customer});
-  else if (!e.anonymous_id.empty())
-    out.customer = hash_parts({"anonymous", e.anonymous_id});
-  if (!e.ip.empty())
-    out.address = hash_parts({"ip", e.ip});
+  out.customer = customer_key(e);
+  out.address = named("ip", e.ip);
   out.party = out.customer ? front_of(*out.customer) : 0;
   out.ip = out.address ? front_of(*out.address) : 0;
   if (!e.country.empty())
@@ -129,6 +152,15 @@ facts facts_of(const event& e) {
     out.device = small_hash({e.device, e.browser, e.os});
   if (!e.products.empty() && !e.products.front().category.empty())
     out.category = small_hash({e.products.front().category});
+  out.declined = e.payment.declined;
+  out.is_payment = e.amount.has_value() || out.declined;
+  if (!out.is_payment)
+    return out;
+  out.refund = e.name == "Order Refunded";
+  out.coupon = !e.payment.coupon.empty();
+  if (!e.payment.ip_country.empty() && !e.country.empty())
+    out.ip_abroad = e.payment.ip_country != e.country;
+  out.linked = other_keys(e, out.customer, out.address);
   return out;
 }
 

@@ -120,6 +120,10 @@ class category_amounts {
 public:
   static constexpr std::size_t size_max = 16;
 
+  bool empty() const {
+    return items_.empty();
+  }
+
   /// Null when not known.
   const amount_stats* find(std::uint64_t category) const;
   void add(std::uint64_t category, double log_amount, std::uint32_t fade_at);
@@ -140,6 +144,10 @@ private:
 /// Name of an entity within its tenant: a hash, so that images hold nobody's name.
 using key = std::array<std::uint8_t, 16>;
 
+/// By what payments are linked; see linked.hpp.
+enum class linked_kind : std::uint8_t { customer, card, device, ip, email_domain, address };
+inline constexpr std::size_t linked_kinds = 6;
+
 /// What an event tells of itself, worked out once.
 struct facts {
   /// The population of its event name, the profile and the address it belongs to.
@@ -159,9 +167,20 @@ struct facts {
   std::uint64_t ip = 0;
   /// Of the first line.
   std::uint64_t category = 0;
+  /// An event with an amount, or a declined one: then its entities, by linked_kind.
+  bool is_payment = false;
+  bool declined = false;
+  bool refund = false;
+  bool coupon = false;
+  /// Nothing where either country is unknown.
+  std::optional<bool> ip_abroad;
+  std::array<std::optional<key>, linked_kinds> linked;
 };
 
 facts facts_of(const event& e);
+
+/// The keys of the entities that a payment is linked by, whatever the event is.
+std::array<std::optional<key>, linked_kinds> linked_keys(const event& e);
 
 struct profile {
   event_window window;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "models/features/entity.hpp"
+#include "models/features/linked.hpp"
 
 namespace pulse::features {
 
@@ -27,10 +27,28 @@ namespace pulse::features {
 /// - hour_rarity: -ln(24 * share of the customer's events in this hour of day (UTC), shrunk to the tenant's with the
 ///   weight of ten); not below 0.
 /// - ip_customers_24h: ln(1 + different customers from this address in 24 h).
+/// - new_category: 1 when the customer bought in others and never (in the last sixteen) in that of the first line.
+/// Of payments alone (events with an amount, and declined ones), this one included; see linked.hpp:
+/// - card_payments_1h/24h, device_payments_24h, domain_payments_1h: ln(1 + payments by the card, device, e-mail
+/// domain).
+/// - card_amount_24h: signed ln(1 + amount); not below the tenant's usual amount of one event of this name.
+/// - card_customers_24h, device_customers_24h, address_customers_24h, device_cards_24h, ip_cards_24h,
+/// customer_cards_24h,
+///   customer_devices_24h: ln(1 + different ones).
+/// - customer_payments_7d, customer_refunds_7d, device_coupons_7d: ln(1 + payments, refunds, payments with a coupon) by
+///   the hour of event time.
+/// - failed_payments_1h: ln(1 + declined payments of the customer, the card or the device, whichever has most).
+/// - fraud_lift: how much more often than the tenant's payments those of the customer, card, device, IP address or
+///   postal address turned out as fraud, by labels received before, as a logarithm; domain_fraud_lift: those of the
+///   e-mail domain.
+/// - ip_abroad: 1 when the IP address is in another country than the postal address, else 0.
 /// Missing (NaN) where the event or the history does not carry it.
 const std::vector<std::string>& names();
 
-inline constexpr std::size_t count = 16;
+inline constexpr std::size_t count = 36;
+
+/// The first of them, that every model is fitted on; the others only where the tenant's events carry them.
+inline constexpr std::size_t base_count = 16;
 
 /// float32, as it is stored: a score is recomputed from what was stored, bit for bit.
 using row = std::array<float, count>;
@@ -42,12 +60,20 @@ struct history {
   /// Of all events, and of those with this event's name.
   const population* tenant = nullptr;
   const population* same_name = nullptr;
+  /// Of payments alone.
+  linked_history links;
 };
 
 row compute(const event& e, const facts& f, const history& before);
 
 /// A feature's value as people read it: logarithms undone.
 double natural(std::size_t feature, double value);
+
+/// `customer events in 1 h: 12`.
+std::string describe(std::size_t feature, double value);
+
+/// Per feature: 1 where more of it must not lower the risk of fraud, 0 for no rule.
+const std::vector<int>& monotone();
 
 /// `customer events in 1 h: 12 (usually 1)`: from the stored feature and the model's typical value alone.
 std::string describe(std::size_t feature, double value, double typical);

@@ -214,6 +214,13 @@ read<events_question> read_events_question(const parameters& given) {
   return finish(in, std::move(q));
 }
 
+read<page_question> read_page_question(const parameters& given) {
+  taker in(given);
+  page_question q;
+  in.page(q);
+  return finish(in, std::move(q));
+}
+
 read<failed_question> read_failed_question(const parameters& given) {
   taker in(given);
   failed_question q;

@@ -66,6 +66,9 @@ struct page_question {
   fingerprint question{};
 };
 
+/// A list without filters of its own.
+read<page_question> read_page_question(const parameters& given);
+
 struct events_question : page_question {
   std::array<std::optional<std::string>, dimension_count> filters;
   std::optional<std::string> type;

@@ -2,12 +2,14 @@
 // exactly. A pure function of the stored features and the model, so an old score can be recomputed bit for bit.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "models/detection/model.hpp"
 #include "models/event/event.hpp"
 #include "models/features/features.hpp"
+#include "models/fraud/judge.hpp"
 #include "models/risk/recent_scores.hpp"
 
 namespace pulse::scoring {
@@ -32,8 +34,20 @@ double score_of_tail(double tail);
 /// `low`, `medium`, `high`, `critical`.
 const char* level_of(double score, const risk_policy& policy);
 
+/// A model and the places of its columns among the features: it may have been fitted on some of them only.
+struct placed_model {
+  std::shared_ptr<const detection::model> model;
+  std::vector<std::size_t> columns;
+};
+
+/// Errors: `invalid` when the model was fitted on a feature that this program does not compute.
+result<placed_model> place(std::shared_ptr<const detection::model> model);
+
+/// The places of names among the features; `invalid` for one that there is not.
+result<std::vector<std::size_t>> places_of(const std::vector<std::string>& names);
+
 /// The model's word on each row; what is not known is taken as typical.
-std::vector<detection::scored> score_rows(std::span<const features::row> rows, const detection::model& model);
+std::vector<detection::scored> score_rows(std::span<const features::row> rows, const placed_model& placed);
 
 /// Windows of the features are full after a day: a model fitted on less has never seen what will soon be usual.
 inline constexpr std::int64_t settled_history_ms = 2 * day_ms;
@@ -46,10 +60,26 @@ inline bool is_young(const detection::model& model) {
 /// What the model that scored the row made of it. Points are eighths, which add up without rounding in binary and in
 /// decimal. `own_scores` is given when the model was fitted on other shops' events or is young: the score is then
 /// calibrated by the tenant's latest, and a part of 0 points says why.
-pulse::risk assess(const features::row& row, const detection::model& model, const detection::scored& scored,
+pulse::risk assess(const features::row& row, const placed_model& placed, const detection::scored& scored,
                    const recent_scores* own_scores, const risk_policy& policy);
 
 /// The risk without a model is degraded: score 0, outcome approve, one part that says so.
 pulse::risk unscored(const risk_policy& policy);
+
+/// The fraud model, placed likewise.
+struct placed_judge {
+  std::shared_ptr<const fraud::judge> judge;
+  std::vector<std::size_t> columns;
+};
+
+result<placed_judge> place(std::shared_ptr<const fraud::judge> judge);
+
+/// Adds what the fraud model says: where its score is the higher one it becomes the risk's, and the difference is
+/// handed out as parts of source `fraud`. A part of 0 points (source `fraud_model`) names the model and its
+/// probability.
+void add_fraud(pulse::risk& risk, const features::row& row, const placed_judge& placed, const risk_policy& policy);
+
+/// What a model in shadow would have said, with all its reasons, as a part of 0 points.
+risk_part shadow_part(const std::string& model, const pulse::risk& would);
 
 } // namespace pulse::scoring

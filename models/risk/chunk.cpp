@@ -2,6 +2,7 @@
 #include "models/risk/chunk.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace pulse::scoring {
 
@@ -22,9 +23,23 @@ std::size_t entries_of(const features::population&) {
   return 0;
 }
 
+std::size_t entries_of(const features::linked& l) {
+  return l.size();
+}
+
 template <class State>
 std::size_t entries_of(const State& s) {
   return s.window.size();
+}
+
+/// Where labels said that there was fraud; these are forgotten last.
+bool is_marked(const features::linked& l) {
+  return l.frauds() > 0;
+}
+
+template <class State>
+bool is_marked(const State&) {
+  return false;
 }
 
 } // namespace
@@ -38,9 +53,21 @@ const State* entity_map<State>::find(const key& k) const {
 template <class State>
 void entity_map<State>::update(const key& k, const features::facts& f, log_offset at, std::size_t size_max,
                                std::size_t entries_max) {
+  change(k, at, size_max, entries_max, [&](State& s) { s.update(f); });
+}
+
+template <>
+void entity_map<features::linked>::add_frauds(const key& k, std::int64_t by, log_offset at, std::size_t size_max,
+                                              std::size_t entries_max) {
+  change(k, at, size_max, entries_max, [&](features::linked& s) { s.add_frauds(by); });
+}
+
+template <class State>
+template <class F>
+void entity_map<State>::change(const key& k, log_offset at, std::size_t size_max, std::size_t entries_max, F f) {
   auto& entity = entities_[k];
   entries_ -= entries_of(entity.state);
-  entity.state.update(f);
+  f(entity.state);
   entity.updated = at;
   entries_ += entries_of(entity.state);
   if (entities_.size() > size_max || entries_ > entries_max)
@@ -49,15 +76,15 @@ void entity_map<State>::update(const key& k, const features::facts& f, log_offse
 
 template <class State>
 void entity_map<State>::evict(std::size_t size_max, std::size_t entries_max) {
-  std::vector<std::pair<log_offset, key>> by_age;
+  std::vector<std::tuple<bool, log_offset, key>> by_age;
   by_age.reserve(entities_.size());
   for (const auto& [k, e] : entities_)
-    by_age.emplace_back(e.updated, k);
+    by_age.emplace_back(is_marked(e.state), e.updated, k);
   std::sort(by_age.begin(), by_age.end());
   for (std::size_t i = 0; i + 1 < by_age.size(); ++i) {
     if (entities_.size() <= size_max - size_max / 8 && entries_ <= entries_max - entries_max / 8)
       return;
-    const auto oldest = entities_.find(by_age[i].second);
+    const auto oldest = entities_.find(std::get<key>(by_age[i]));
     entries_ -= entries_of(oldest->second.state);
     entities_.erase(oldest);
   }
@@ -98,6 +125,7 @@ bool entity_map<State>::read(binary::reader& in) {
 template class entity_map<features::profile>;
 template class entity_map<features::address>;
 template class entity_map<features::population>;
+template class entity_map<features::linked>;
 
 bool recent_ids::seen_before(const key& id, log_offset at, time_ms received) const {
   const auto known = known_.find(id);
@@ -146,16 +174,44 @@ bool recent_ids::read(binary::reader& in) {
   return in.ok();
 }
 
+bool applied_batches::contains(const uuid& id) const {
+  return std::find(ids_.begin(), ids_.end(), id) != ids_.end();
+}
+
+void applied_batches::add(const uuid& id) {
+  ids_.push_back(id);
+  if (ids_.size() > size_max)
+    ids_.pop_front();
+}
+
+void applied_batches::write(binary::writer& out) const {
+  out.put_varint(ids_.size());
+  for (const auto& id : ids_)
+    write_key(out, id.bytes);
+}
+
+bool applied_batches::read(binary::reader& in) {
+  ids_.clear();
+  const auto n = in.get_count(16);
+  for (std::size_t i = 0; i < n; ++i)
+    ids_.push_back(uuid{read_key(in)});
+  return in.ok() && ids_.size() <= size_max;
+}
+
 void chunk::write(binary::writer& out) const {
   profiles.write(out);
   addresses.write(out);
   populations.write(out);
   ids.write(out);
   scores.write(out);
+  linked.write(out);
+  labels.write(out);
 }
 
-bool chunk::read(binary::reader& in) {
-  return profiles.read(in) && addresses.read(in) && populations.read(in) && ids.read(in) && scores.read(in);
+bool chunk::read(binary::reader& in, std::uint16_t version) {
+  if (!profiles.read(in) || !addresses.read(in) || !populations.read(in) || !ids.read(in) || !scores.read(in))
+    return false;
+  return version < 3 || (linked.read(in) && labels.read(in));
 }
 
 } // namespace pulse::scoring

@@ -9,18 +9,34 @@ namespace pulse::scoring {
 namespace {
 
 /// A missing value becomes the column's median, as assess() takes it when it scores.
-void fill_missing(std::vector<double>& values, std::size_t column) {
+void fill_missing(std::vector<double>& values, std::size_t columns, std::size_t column) {
   std::vector<double> known;
-  for (auto i = column; i < values.size(); i += features::count)
+  for (auto i = column; i < values.size(); i += columns)
     if (!std::isnan(values[i]))
       known.push_back(values[i]);
   const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
   if (!known.empty())
     std::nth_element(known.begin(), middle, known.end());
   const auto typical = known.empty() ? 0 : *middle;
-  for (auto i = column; i < values.size(); i += features::count)
+  for (auto i = column; i < values.size(); i += columns)
     if (std::isnan(values[i]))
       values[i] = typical;
+}
+
+/// A feature beyond the basic ones is looked at when at least so many rows, and this share, know it.
+constexpr std::size_t known_min = 20;
+constexpr double known_share_min = 0.01;
+
+std::vector<std::size_t> columns_of(std::span<const features::row> rows) {
+  std::vector<std::size_t> out;
+  for (std::size_t j = 0; j < features::count; ++j) {
+    const auto known = static_cast<std::size_t>(
+        std::count_if(rows.begin(), rows.end(), [j](const features::row& r) { return !std::isnan(r[j]); }));
+    if (j < features::base_count ||
+        (known >= known_min && static_cast<double>(known) >= known_share_min * static_cast<double>(rows.size())))
+      out.push_back(j);
+  }
+  return out;
 }
 
 } // namespace
@@ -33,13 +49,18 @@ bool training_due(std::int64_t events_before, std::int64_t events_now) {
 }
 
 result<detection::model> fit_on_features(std::span<const features::row> rows, const detection::fit_options& options) {
+  const auto columns = columns_of(rows);
+  std::vector<std::string> names;
+  for (const auto j : columns)
+    names.push_back(features::names()[j]);
   std::vector<double> values;
-  values.reserve(rows.size() * features::count);
+  values.reserve(rows.size() * columns.size());
   for (const auto& row : rows)
-    values.insert(values.end(), row.begin(), row.end());
-  for (std::size_t j = 0; j < features::count; ++j)
-    fill_missing(values, j);
-  return detection::fit({values, rows.size(), features::count}, features::names(), options);
+    for (const auto j : columns)
+      values.push_back(row[j]);
+  for (std::size_t j = 0; j < columns.size(); ++j)
+    fill_missing(values, columns.size(), j);
+  return detection::fit({values, rows.size(), columns.size()}, names, options);
 }
 
 result<detection::model> fit_pooled(std::span<const event> events, const detection::fit_options& options) {

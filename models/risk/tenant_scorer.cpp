@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 
+#include "models/binary/chunk_file.hpp"
+
 namespace pulse::scoring {
 
 namespace {
 
-constexpr std::string_view magic = "PULSECHK";
-constexpr std::uint16_t version = 2;
+constexpr std::uint16_t older_versions[] = {2};
+constexpr binary::chunk_format image_format{"PULSECHK", 3, older_versions, "chunk"};
 
 const key& tenant_key() {
   static const auto out = hash_parts({"tenant"});
@@ -24,13 +26,41 @@ std::size_t place(const key& k) {
 tenant_scorer::tenant_scorer(scorer_options options) : options_(options) {
 }
 
+namespace {
+
+/// Puts what was placed, or nothing, where it belongs; on an error that stays as it was.
+template <class Model, class Placed>
+result<void> put(std::shared_ptr<const Model> model, std::optional<Placed>& into) {
+  std::optional<Placed> placed;
+  if (model) {
+    auto done = scoring::place(std::move(model));
+    if (!done)
+      return done.err();
+    placed = std::move(*done);
+  }
+  into = std::move(placed);
+  return {};
+}
+
+} // namespace
+
 result<void> tenant_scorer::set_model(std::shared_ptr<const detection::model> model, bool pooled) {
-  if (model && model->features() != features::names())
-    return error{
-        ec::invalid, fmt::format("model {} was fitted on other features than this program computes", model->id()), {}};
-  model_ = std::move(model);
+  if (auto ok = put(std::move(model), model_); !ok)
+    return ok;
   pooled_ = pooled;
   return {};
+}
+
+result<void> tenant_scorer::set_fraud(std::shared_ptr<const fraud::judge> judge) {
+  return put(std::move(judge), fraud_);
+}
+
+result<void> tenant_scorer::set_shadow(std::shared_ptr<const detection::model> model) {
+  return put(std::move(model), shadow_model_);
+}
+
+result<void> tenant_scorer::set_shadow(std::shared_ptr<const fraud::judge> judge) {
+  return put(std::move(judge), shadow_fraud_);
 }
 
 void tenant_scorer::set_policy(const risk_policy& policy) {
@@ -66,6 +96,12 @@ features::row tenant_scorer::row_of(const event& e, const features::facts& f) co
     before.customer = chunk_of(*f.customer).profiles.find(*f.customer);
   if (f.address)
     before.ip = chunk_of(*f.address).addresses.find(*f.address);
+  if (f.is_payment) {
+    before.links.tenant = chunk_of(tenant_key()).linked.find(tenant_key());
+    for (std::size_t i = 0; i < f.linked.size(); ++i)
+      if (f.linked[i])
+        before.links.of[i] = chunk_of(*f.linked[i]).linked.find(*f.linked[i]);
+  }
   return features::compute(e, f, before);
 }
 
@@ -88,18 +124,24 @@ void tenant_scorer::score(std::span<scored_event> run) {
     if (moves_state(*r.e, r.at))
       fold(f, r.at);
   }
-  if (!model_) {
-    for (auto& r : run)
-      r.e->risk = unscored(options_.policy);
-    return;
-  }
-  const auto scored = score_rows(rows, *model_);
+  const bool other_model = has_other_model(), other_fraud = has_other_fraud();
+  const auto scored = model_ ? score_rows(rows, *model_) : std::vector<detection::scored>();
+  const auto other = other_model ? score_rows(rows, *shadow_model_) : std::vector<detection::scored>();
   for (std::size_t i = 0; i < run.size(); ++i) {
-    auto& e = *run[i].e;
+    auto& risk = run[i].e->risk;
     const auto* own = learns_usual() ? &std::as_const(*this).chunk_of(tenant_key()).scores : nullptr;
-    e.risk = assess(rows[i], *model_, scored[i], own, options_.policy);
-    if (own != nullptr && moves_state(e, run[i].at))
-      chunk_of(tenant_key()).scores.add(model_->id(), scored[i].raw);
+    risk = model_ ? assess(rows[i], *model_, scored[i], own, options_.policy) : unscored(options_.policy);
+    auto would = other_model   ? assess(rows[i], *shadow_model_, other[i], nullptr, options_.policy)
+                 : other_fraud ? risk
+                               : pulse::risk();
+    if (fraud_)
+      add_fraud(risk, rows[i], *fraud_, options_.policy);
+    if (const auto& f = other_fraud ? shadow_fraud_ : fraud_; f && (other_model || other_fraud))
+      add_fraud(would, rows[i], *f, options_.policy);
+    if (other_model || other_fraud)
+      risk.parts.push_back(shadow_part(other_model ? shadow_model_->model->id() : shadow_fraud_->judge->id(), would));
+    if (own != nullptr && moves_state(*run[i].e, run[i].at))
+      chunk_of(tenant_key()).scores.add(model_->model->id(), scored[i].raw);
   }
 }
 
@@ -130,7 +172,7 @@ void tenant_scorer::remember_scores(std::span<const features::row> rows) {
   if (rows.empty())
     return;
   for (const auto& s : score_rows(rows, *model_))
-    chunk_of(tenant_key()).scores.add(model_->id(), s.raw);
+    chunk_of(tenant_key()).scores.add(model_->model->id(), s.raw);
 }
 
 /// The images hold everything up to folded_to_ already: folding it again would count it twice.
@@ -146,46 +188,41 @@ void tenant_scorer::fold(const features::facts& f, log_offset at) {
     chunk_of(*f.customer).profiles.update(*f.customer, f, at, limits.profiles, limits.window_entries);
   if (f.address)
     chunk_of(*f.address).addresses.update(*f.address, f, at, limits.addresses, limits.window_entries);
+  if (f.is_payment) {
+    chunk_of(tenant_key()).linked.update(tenant_key(), f, at, limits.linked, limits.linked_entries);
+    for (const auto& k : f.linked)
+      if (k)
+        chunk_of(*k).linked.update(*k, f, at, limits.linked, limits.linked_entries);
+  }
+  ++events_since_images_;
+}
+
+void tenant_scorer::apply(const labels::batch& batch, log_offset at) {
+  if (at <= folded_to_ || std::as_const(*this).chunk_of(tenant_key()).labels.contains(batch.id))
+    return;
+  const auto& limits = options_.limits;
+  chunk_of(tenant_key()).labels.add(batch.id);
+  for (const auto& l : batch.changes) {
+    const auto by = l.frauds_by();
+    if (by == 0)
+      continue;
+    chunk_of(tenant_key()).linked.add_frauds(tenant_key(), by, at, limits.linked, limits.linked_entries);
+    for (const auto& k : l.entities)
+      chunk_of(k).linked.add_frauds(k, by, at, limits.linked, limits.linked_entries);
+  }
   ++events_since_images_;
 }
 
 result<void> tenant_scorer::load(const chunk_image& image) {
-  const auto broken = [&](std::string_view why) {
-    return error{ec::corrupt, fmt::format("image of chunk {} as of {}: {}", image.chunk, image.as_of.value, why), {}};
-  };
-  if (image.chunk < 0 || image.chunk >= chunk_count)
-    return broken("there is no such chunk");
-  const auto payload = binary::unseal(magic, version, image.bytes);
-  if (!payload)
-    return broken(payload.err().detail);
-  binary::reader in(*payload);
-  const auto number = in.get<std::uint8_t>();
-  const auto as_of = in.get<std::int64_t>();
-  if (number != image.chunk || as_of != image.as_of.value)
-    return broken("is that of another chunk or offset");
-  chunk loaded;
-  if (!loaded.read(in) || !in.at_end())
-    return broken("its content is impossible");
-  chunks_[static_cast<std::size_t>(image.chunk)] = std::move(loaded);
+  if (auto ok = binary::load_chunk(image_format, image, chunks_); !ok)
+    return ok;
   folded_to_ = std::max(folded_to_, image.as_of);
   return {};
 }
 
 std::vector<chunk_image> tenant_scorer::take_dirty_images(log_offset as_of) {
-  std::vector<chunk_image> out;
-  for (int i = 0; i < chunk_count; ++i) {
-    auto& c = chunks_[static_cast<std::size_t>(i)];
-    if (!c.dirty)
-      continue;
-    binary::writer payload;
-    payload.put(static_cast<std::uint8_t>(i));
-    payload.put(as_of.value);
-    c.write(payload);
-    out.push_back({i, as_of, binary::seal(magic, version, payload.bytes())});
-    c.dirty = false;
-  }
   events_since_images_ = 0;
-  return out;
+  return binary::take_dirty<chunk_image>(image_format, chunks_, as_of);
 }
 
 } // namespace pulse::scoring

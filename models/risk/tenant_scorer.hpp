@@ -10,6 +10,7 @@
 
 #include "models/risk/assess.hpp"
 #include "models/risk/chunk.hpp"
+#include "models/risk/label_batch.hpp"
 
 namespace pulse::scoring {
 
@@ -33,8 +34,16 @@ public:
   explicit tenant_scorer(scorer_options options = {});
 
   /// Null: events are passed through as degraded. `pooled`: the model is not the tenant's own. Errors: `invalid` when
-  /// the model was fitted on other features than features::names(); the old one stays.
+  /// the model was fitted on features that are not among features::names(); the old one stays.
   result<void> set_model(std::shared_ptr<const detection::model> model, bool pooled);
+
+  /// The fraud model beside it; null: none. Errors: `invalid` when it was fitted on other features; the old one stays.
+  result<void> set_fraud(std::shared_ptr<const fraud::judge> judge);
+
+  /// Models that score beside those in force, or null: what they would have said stands in a part of 0 points. Errors
+  /// likewise.
+  result<void> set_shadow(std::shared_ptr<const detection::model> model);
+  result<void> set_shadow(std::shared_ptr<const fraud::judge> judge);
 
   void set_policy(const risk_policy& policy);
 
@@ -61,6 +70,9 @@ public:
   /// Moves the state as score does, and computes nothing else than that needs.
   void replay(std::span<const scored_event> run);
   void replay(const event& e, log_offset at);
+
+  /// What labels say of past payments moves the entities' rates of fraud; a batch that was applied changes nothing.
+  void apply(const labels::batch& batch, log_offset at);
 
   /// Features as score would compute them now.
   features::row feature_row(const event& e) const;
@@ -92,14 +104,24 @@ private:
   void remember_scores(std::span<const features::row> rows);
   /// The model does not know what is usual here: it is not the tenant's own, or young. Then its scores are state.
   bool learns_usual() const {
-    return model_ && (pooled_ || is_young(*model_));
+    return model_ && (pooled_ || is_young(*model_->model));
+  }
+  /// By the models in shadow; without what they share with those in force.
+  bool has_other_model() const {
+    return shadow_model_ && (!model_ || shadow_model_->model->id() != model_->model->id());
+  }
+  bool has_other_fraud() const {
+    return shadow_fraud_ && (!fraud_ || shadow_fraud_->judge->id() != fraud_->judge->id());
   }
   chunk& chunk_of(const key& k);
   const chunk& chunk_of(const key& k) const;
 
   scorer_options options_;
-  std::shared_ptr<const detection::model> model_;
+  std::optional<placed_model> model_;
   bool pooled_ = false;
+  std::optional<placed_judge> fraud_;
+  std::optional<placed_model> shadow_model_;
+  std::optional<placed_judge> shadow_fraud_;
   std::array<chunk, chunk_count> chunks_;
   log_offset folded_to_{-1};
   std::size_t events_since_images_ = 0;

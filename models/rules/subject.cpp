@@ -3,57 +3,14 @@
 #include <algorithm>
 
 #include "base/encoding.hpp"
-#include "models/event/names.hpp"
-#include "models/event/standard_fields.hpp"
+#include "models/event/payment_fields.hpp"
 
 namespace pulse::rules {
 
 namespace {
 
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
-
 value text_or_unknown(std::string_view text) {
   return text.empty() ? value{} : value::of(text);
-}
-
-std::string first_text(const json_index& index, const json_node* parent, std::initializer_list<std::string_view> keys) {
-  for (auto key : keys)
-    if (const auto text = read_id(index.find(parent, key)); !text.empty())
-      return std::string(text);
-  return {};
-}
-
-const json_node* first_object(const json_index& index, std::initializer_list<std::string_view> keys) {
-  for (auto key : keys)
-    if (const auto* node = index.find(index.root(), key); node != nullptr && node->kind == json_kind::object)
-      return node;
-  return nullptr;
-}
-
-/// Without case, blanks and punctuation, so that the same house is one.
-std::string squeezed(std::string_view text) {
-  auto out = lowered(text);
-  std::erase_if(out, [](char c) { return c == ' ' || c == '.' || c == ',' || c == '-' || c == '\t'; });
-  return out;
-}
-
-std::string address_text(const json_index& index, const json_node* address) {
-  const auto street = first_text(index, address, {"address1", "street", "line1", "address"});
-  const auto code = first_text(index, address, {"zip", "postal_code", "postalCode", "post_code", "postcode"});
-  if (street.empty() || code.empty())
-    return {};
-  const auto country = first_text(index, address, {"country_code", "countryCode", "country"});
-  return squeezed(street) + "|" + squeezed(code) + "|" + squeezed(country);
-}
-
-std::string domain_of(std::string_view email) {
-  const auto at = email.rfind('@');
-  return at == std::string_view::npos ? std::string{} : lowered(email.substr(at + 1));
 }
 
 value of_node(const json_node* node) {
@@ -91,14 +48,12 @@ value money_value(const money& m) {
 subject::subject(const event& e, const enrichment_data& data) : event_(e) {
   properties_.parse(e.properties);
   context_.parse(e.context);
-  read_addresses(data);
+  read_countries(data);
   read_entities();
   if (data.geo != nullptr && !e.ip.empty())
     ip_country_ = data.geo->find(e.ip);
-  coupon_ = first_text(properties_, properties_.root(), {"coupon", "coupon_code", "couponCode"});
   if (e.amount)
     currency_ = e.amount->unit.str();
-  declined_ = read_declined();
 }
 
 std::string subject::country_of(const json_node* address, const enrichment_data& data) const {
@@ -107,51 +62,30 @@ std::string subject::country_of(const json_node* address, const enrichment_data&
   return code.empty() ? given : std::string(code);
 }
 
-void subject::read_addresses(const enrichment_data& data) {
-  const auto* shipping = first_object(properties_, {"shipping_address", "shippingAddress", "shipping"});
-  const auto* billing = first_object(properties_, {"billing_address", "billingAddress", "billing"});
-  shipping_country_ = country_of(shipping, data);
-  billing_country_ = country_of(billing, data);
-  auto& address = entities_[static_cast<std::size_t>(entity::address)];
-  address = address_text(properties_, shipping);
-  if (address.empty())
-    address = address_text(properties_, billing);
-}
-
-std::string subject::read_card() const {
-  auto card = first_text(properties_, properties_.root(), {"card_fingerprint", "cardFingerprint", "card_id", "card"});
-  for (auto key : {"payment_method", "paymentMethod", "payment", "card"})
-    if (card.empty())
-      card = first_text(properties_, first_object(properties_, {key}),
-                        {"card_fingerprint", "fingerprint", "card_id", "id"});
-  return card;
+void subject::read_countries(const enrichment_data& data) {
+  const auto* all = properties_.root();
+  shipping_country_ =
+      country_of(first_object(properties_, all, {"shipping_address", "shippingAddress", "shipping"}), data);
+  billing_country_ = country_of(first_object(properties_, all, {"billing_address", "billingAddress", "billing"}), data);
 }
 
 void subject::read_entities() {
+  auto p = read_payment(properties_, properties_.root(), context_, event_.name);
+  coupon_ = std::move(p.coupon);
+  declined_ = p.declined;
   const auto set = [this](entity e, std::string text) {
     entities_[static_cast<std::size_t>(e)] = std::move(text);
   };
   set(entity::customer, event_.customer.empty() ? event_.anonymous_id : event_.customer);
-  set(entity::card, read_card());
-  auto device = first_text(context_, context_.at({"device"}), {"id"});
-  if (device.empty())
-    device = first_text(properties_, properties_.root(), {"device_id", "deviceId", "device_fingerprint"});
-  set(entity::device, std::move(device));
+  set(entity::card, std::move(p.card));
+  set(entity::device, std::move(p.device));
+  set(entity::address, std::move(p.address));
   set(entity::ip, event_.ip);
   set(entity::email, lowered(event_.email));
   set(entity::email_domain, domain_of(event_.email));
   for (std::size_t i = 0; i < entity_count; ++i)
     if (!entities_[i].empty())
       keys_[i] = hash_parts({to_string(static_cast<entity>(i)), entities_[i]});
-}
-
-bool subject::read_declined() const {
-  if (std::find(payment_failed_names.begin(), payment_failed_names.end(), event_.name) != payment_failed_names.end())
-    return true;
-  auto status = lowered(first_text(properties_, properties_.root(), {"payment_status", "paymentStatus", "status"}));
-  if (status.empty())
-    status = lowered(first_text(properties_, first_object(properties_, {"payment"}), {"status"}));
-  return status == "declined" || status == "failed" || status == "refused" || status == "rejected";
 }
 
 bool subject::counts_for(const window_spec& spec) const {

@@ -51,10 +51,8 @@ public:
 private:
   value read_field(field f) const;
   void read_entities();
-  void read_addresses(const enrichment_data& data);
+  void read_countries(const enrichment_data& data);
   std::string country_of(const json_node* address, const enrichment_data& data) const;
-  std::string read_card() const;
-  bool read_declined() const;
 
   const event& event_;
   json_index properties_;

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fmt/format.h>
 
 #include "base/encoding.hpp"
+#include "models/binary/chunk_file.hpp"
 
 namespace pulse::rules {
 
 namespace {
 
-constexpr std::string_view magic = "PULSEWIN";
-constexpr std::uint16_t version = 1;
+constexpr binary::chunk_format image_format{"PULSEWIN", 1, {}, "window chunk"};
 
 std::size_t chunk_of(const features::key& entity) {
   return entity.back() % window_chunk_count;
@@ -176,7 +175,7 @@ void window_store::chunk::write(binary::writer& out) const {
   }
 }
 
-bool window_store::chunk::read(binary::reader& in) {
+bool window_store::chunk::read(binary::reader& in, std::uint16_t) {
   const auto n = in.get_count(8 + 16 + 8 + 17);
   for (std::size_t i = 0; i < n && in.ok(); ++i) {
     place p;
@@ -194,41 +193,11 @@ bool window_store::chunk::read(binary::reader& in) {
 }
 
 result<void> window_store::load(const window_image& image) {
-  const auto broken = [&](std::string_view why) {
-    return error{
-        ec::corrupt, fmt::format("image of window chunk {} as of {}: {}", image.chunk, image.as_of.value, why), {}};
-  };
-  if (image.chunk < 0 || image.chunk >= window_chunk_count)
-    return broken("there is no such chunk");
-  const auto payload = binary::unseal(magic, version, image.bytes);
-  if (!payload)
-    return broken(payload.err().detail);
-  binary::reader in(*payload);
-  const auto number = in.get<std::uint8_t>();
-  const auto as_of = in.get<std::int64_t>();
-  if (number != image.chunk || as_of != image.as_of.value)
-    return broken("is that of another chunk or offset");
-  chunk loaded;
-  if (!loaded.read(in) || !in.at_end())
-    return broken("its content is impossible");
-  chunks_[static_cast<std::size_t>(image.chunk)] = std::move(loaded);
-  return {};
+  return binary::load_chunk(image_format, image, chunks_);
 }
 
 std::vector<window_image> window_store::take_dirty_images(log_offset as_of) {
-  std::vector<window_image> out;
-  for (int i = 0; i < window_chunk_count; ++i) {
-    auto& c = chunks_[static_cast<std::size_t>(i)];
-    if (!c.dirty)
-      continue;
-    binary::writer payload;
-    payload.put(static_cast<std::uint8_t>(i));
-    payload.put(as_of.value);
-    c.write(payload);
-    out.push_back({i, as_of, binary::seal(magic, version, payload.bytes())});
-    c.dirty = false;
-  }
-  return out;
+  return binary::take_dirty<window_image>(image_format, chunks_, as_of);
 }
 
 std::size_t window_store::size() const {

@@ -79,7 +79,7 @@ private:
 
     void evict(const window_limits& limits);
     void write(binary::writer& out) const;
-    bool read(binary::reader& in);
+    bool read(binary::reader& in, std::uint16_t version);
   };
 
   window_answer answer(const input& i, const subject& s, bool& named) const;

@@ -1,5 +1,6 @@
 #include "models/slot/control.hpp"
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace pulse::slot {
@@ -42,14 +43,52 @@ result<control> decode_control(std::string_view body) {
   return control{*parsed, *kind, *hash, number(j, "version")};
 }
 
+namespace {
+
+/// A kind with its place in what is in force.
+struct kind_place {
+  std::string_view kind;
+  std::string in_force::*hash;
+  std::int64_t in_force::*version;
+};
+
+constexpr kind_place places[] = {
+    {"mapping", &in_force::mapping, &in_force::mapping_version},
+    {"model", &in_force::model, &in_force::model_version},
+    {"rules", &in_force::rules, &in_force::rules_version},
+    {"lists", &in_force::lists, &in_force::lists_version},
+    {"fraud", &in_force::fraud, &in_force::fraud_version},
+    {"model_shadow", &in_force::model_shadow, &in_force::model_shadow_version},
+    {"fraud_shadow", &in_force::fraud_shadow, &in_force::fraud_shadow_version},
+};
+
+static_assert(std::size(places) == std::size(version_kinds));
+
+} // namespace
+
+std::string* in_force::hash_of(std::string_view kind) {
+  for (const auto& p : places)
+    if (p.kind == kind)
+      return &(this->*p.hash);
+  return nullptr;
+}
+
+std::int64_t* in_force::version_of(std::string_view kind) {
+  for (const auto& p : places)
+    if (p.kind == kind)
+      return &(this->*p.version);
+  return nullptr;
+}
+
 std::string encode_in_force(const in_force& f) {
-  return nlohmann::ordered_json{{"v", 1},
-                                {"mapping", f.mapping},
-                                {"mapping_version", f.mapping_version},
-                                {"model", f.model},
-                                {"model_version", f.model_version},
-                                {"currency", f.currency}}
-      .dump();
+  nlohmann::ordered_json out{{"v", 1}};
+  for (const auto& p : places) {
+    const std::string kind(p.kind);
+    out[kind] = f.*p.hash;
+    out[kind + "_version"] = f.*p.version;
+  }
+  out["currency"] = f.currency;
+  return out.dump();
 }
 
 result<in_force> decode_in_force(std::string_view bytes) {
@@ -57,10 +96,11 @@ result<in_force> decode_in_force(std::string_view bytes) {
   if (!j.is_object() || j.value("v", 0) != 1)
     return error{ec::corrupt, "the image of what is in force cannot be read", ""};
   in_force out;
-  out.mapping = text(j, "mapping").value_or("");
-  out.mapping_version = number(j, "mapping_version");
-  out.model = text(j, "model").value_or("");
-  out.model_version = number(j, "model_version");
+  for (const auto& p : places) {
+    const std::string kind(p.kind);
+    out.*p.hash = text(j, kind.c_str()).value_or("");
+    out.*p.version = number(j, (kind + "_version").c_str());
+  }
   out.currency = text(j, "currency").value_or("");
   return out;
 }

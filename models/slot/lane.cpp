@@ -310,8 +310,11 @@ void machine::release_imaged(const slot::batch& done, std::vector<action>& out) 
       continue;
     auto& l = it->second;
     l.image_as_of = std::max(l.image_as_of, images.as_of);
-    std::erase_if(l.poison, [&](const auto& p) { return p.first <= l.image_as_of; });
-    l.untried.erase(l.untried.begin(), l.untried.upper_bound(l.image_as_of));
+    // What was loaded before these images were stored is older than they are: its replay still needs to know.
+    if (l.phase == phase::asleep || l.phase == phase::live) {
+      std::erase_if(l.poison, [&](const auto& p) { return p.first <= l.image_as_of; });
+      l.untried.erase(l.untried.begin(), l.untried.upper_bound(l.image_as_of));
+    }
     if (!l.flushing)
       continue;
     l.flushing = false;

@@ -1,10 +1,12 @@
 #include "models/slot/stages.hpp"
 
+#include <cmath>
 #include <stdexcept>
 
 #include "models/event/raw_codec.hpp"
 #include "models/event/standardise.hpp"
 #include "models/risk/tenant_scorer.hpp"
+#include "models/rules/engine.hpp"
 #include "models/slot/shared_data.hpp"
 
 namespace pulse::slot {
@@ -66,7 +68,8 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
         return true;
     return false;
   }();
-  if (!control || !known) {
+  const bool labels = control && control->kind == labels_kind;
+  if (!control || !known || (!labels && settings.version_of(control->kind) == nullptr)) {
     fail(out, &raw, {"enrichment", "control", "a control record that names no stored version", ""}, raw.body);
     return;
   }
@@ -74,13 +77,16 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
   out.control_id = control->id;
   out.control_kind = control->kind;
   out.control_hash = control->hash;
-  auto& version = control->kind == "model" ? settings.model_version : settings.mapping_version;
+  // Labels are not in force: each batch adds to what is known.
+  if (labels)
+    return;
+  auto& version = *settings.version_of(control->kind);
   out.control_superseded = control->version < version;
   if (out.control_superseded)
     return;
   version = control->version;
-  (control->kind == "model" ? settings.model : settings.mapping) = control->hash;
-  if (control->kind == "model")
+  *settings.hash_of(control->kind) = control->hash;
+  if (control->kind != "mapping")
     return;
   for (const auto& a : artifacts)
     if (a.kind == control->kind && a.hash == control->hash)
@@ -131,34 +137,75 @@ enriched_part enrichment_stage::work(part p) {
   return out;
 }
 
+namespace {
+
+/// Chunks of windows stand behind those of the scorer.
+constexpr std::int32_t window_chunk_first = scoring::chunk_count;
+
+} // namespace
+
 struct scoring_stage::impl {
   std::shared_ptr<const shared_data> shared;
   in_force stored;
   scoring::tenant_scorer scorer;
+  rules::engine engine;
   log_offset last{-1};
+
+  explicit impl(std::shared_ptr<const shared_data> data) : shared(std::move(data)), engine(shared->enrichers.data()) {
+  }
+
+  void load(const stage_start& start);
+  void use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts);
 
   void use_model(const std::string& hash, const std::vector<artifact>& artifacts);
   void score(std::span<processed> run, bool replay);
+  void label(const processed& it, const std::vector<artifact>& artifacts);
 };
+
+namespace {
+
+/// A stored version as what it is; null where it is not among the artifacts. Throws when it cannot be read.
+template <class Model>
+std::shared_ptr<const Model> load_version(std::string_view kind, const std::string& hash,
+                                          const std::vector<artifact>& artifacts) {
+  for (const auto& a : artifacts) {
+    if (hash.empty() || a.kind != kind || a.hash != hash)
+      continue;
+    auto loaded = Model::load(*a.bytes);
+    if (!loaded)
+      throw std::runtime_error(std::string("a stored ") + a.kind + " cannot be read: " + loaded.err().detail);
+    return std::make_shared<const Model>(std::move(*loaded));
+  }
+  return nullptr;
+}
+
+void check_fit(const result<void>& fits) {
+  if (!fits)
+    throw std::runtime_error("a model does not fit: " + fits.err().detail);
+}
+
+} // namespace
 
 /// The tenant's own model, else the pooled one; with neither, events pass as degraded.
 void scoring_stage::impl::use_model(const std::string& hash, const std::vector<artifact>& artifacts) {
-  std::shared_ptr<const detection::model> model = shared->pooled;
-  bool pooled = true;
-  for (const auto& a : artifacts) {
-    if (hash.empty() || a.kind != "model" || a.hash != hash)
-      continue;
-    auto loaded = detection::model::load(*a.bytes);
-    if (!loaded)
-      throw std::runtime_error("a stored model cannot be read: " + loaded.err().detail);
-    model = std::make_shared<const detection::model>(std::move(*loaded));
-    pooled = false;
-  }
-  if (auto ok = scorer.set_model(std::move(model), pooled); !ok)
-    throw std::runtime_error("a model does not fit: " + ok.err().detail);
+  auto model = load_version<detection::model>("model", hash, artifacts);
+  const bool pooled = model == nullptr;
+  check_fit(scorer.set_model(pooled ? shared->pooled : std::move(model), pooled));
 }
 
-/// A run of events under one model.
+namespace {
+
+/// What is missing at the end is not stored.
+std::vector<float> stored_features(const features::row& row) {
+  auto known = row.size();
+  while (known > features::base_count && std::isnan(row[known - 1]))
+    --known;
+  return {row.begin(), row.begin() + static_cast<std::ptrdiff_t>(known)};
+}
+
+} // namespace
+
+/// A run of events under the same versions.
 void scoring_stage::impl::score(std::span<processed> run, bool replay) {
   std::vector<scoring::tenant_scorer::scored_event> events;
   events.reserve(run.size());
@@ -168,26 +215,82 @@ void scoring_stage::impl::score(std::span<processed> run, bool replay) {
     scorer.seen_before(it.event, it.offset);
     events.push_back({&it.event, it.offset});
   }
-  if (replay)
-    return scorer.replay(events);
+  if (replay) {
+    scorer.replay(events);
+    for (const auto& e : events)
+      engine.replay(*e.e, e.at);
+    return;
+  }
   scorer.score(events);
   auto scored = events.begin();
   for (auto& it : run) {
     if (it.outcome != outcome::stored)
       continue;
-    it.features.assign(scored->row.begin(), scored->row.end());
+    engine.apply(it.event, scored->row, {}, it.offset);
+    it.features = stored_features(scored->row);
     ++scored;
   }
 }
 
-scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
-  impl_(std::make_unique<impl>()) {
-  impl_->shared = std::move(shared);
-  impl_->stored = start.settings;
-  for (const auto& image : start.images)
-    if (auto ok = impl_->scorer.load({image.chunk, image.as_of, image.bytes}); !ok)
+void scoring_stage::impl::label(const processed& it, const std::vector<artifact>& artifacts) {
+  for (const auto& a : artifacts) {
+    if (a.kind != labels_kind || a.hash != it.control_hash)
+      continue;
+    const auto batch = labels::decode(*a.bytes);
+    if (!batch)
+      throw std::runtime_error("stored labels cannot be read: " + batch.err().detail);
+    scorer.apply(*batch, it.offset);
+    return;
+  }
+}
+
+void scoring_stage::impl::use(std::string_view kind, const std::string& hash, const std::vector<artifact>& artifacts) {
+  if (kind == "model")
+    return use_model(hash, artifacts);
+  if (kind == "fraud")
+    return check_fit(scorer.set_fraud(load_version<fraud::judge>(kind, hash, artifacts)));
+  if (kind == "model_shadow")
+    return check_fit(scorer.set_shadow(load_version<detection::model>(kind, hash, artifacts)));
+  if (kind == "fraud_shadow")
+    return check_fit(scorer.set_shadow(load_version<fraud::judge>(kind, hash, artifacts)));
+  for (const auto& a : artifacts) {
+    if (hash.empty() || a.kind != kind || a.hash != hash)
+      continue;
+    if (kind == "rules") {
+      auto set = rules::rule_set::load(*a.bytes);
+      if (!set)
+        throw std::runtime_error("stored rules cannot be read: " + set.err().detail);
+      engine.set_rules(*set);
+    } else if (kind == "lists") {
+      auto lists = rules::compiled_lists::compile(*a.bytes);
+      if (!lists)
+        throw std::runtime_error("stored lists cannot be read: " + lists.err().detail);
+      engine.set_lists(*lists);
+    }
+  }
+}
+
+void scoring_stage::impl::load(const stage_start& start) {
+  stored = start.settings;
+  for (const auto& image : start.images) {
+    const auto ok = image.chunk < window_chunk_first
+                        ? scorer.load({image.chunk, image.as_of, image.bytes})
+                        : engine.load({image.chunk - window_chunk_first, image.as_of, image.bytes});
+    if (!ok)
       throw std::runtime_error("a stored image cannot be read: " + ok.err().detail);
-  impl_->use_model(start.settings.model, start.artifacts);
+  }
+  engine.set_folded_to(scorer.folded_to());
+  use("model", start.settings.model, start.artifacts);
+  use("rules", start.settings.rules, start.artifacts);
+  use("lists", start.settings.lists, start.artifacts);
+  use("fraud", start.settings.fraud, start.artifacts);
+  use("model_shadow", start.settings.model_shadow, start.artifacts);
+  use("fraud_shadow", start.settings.fraud_shadow, start.artifacts);
+}
+
+scoring_stage::scoring_stage(const stage_start& start, std::shared_ptr<const shared_data> shared) :
+  impl_(std::make_unique<impl>(std::move(shared))) {
+  impl_->load(start);
 }
 
 scoring_stage::~scoring_stage() = default;
@@ -200,10 +303,13 @@ part_result scoring_stage::work(enriched_part p) {
   std::size_t first = 0;
   for (std::size_t i = 0; i < p.items.size(); ++i) {
     const auto& it = p.items[i];
-    if (it.outcome != outcome::control || it.control_kind != "model" || it.control_superseded)
+    if (it.outcome != outcome::control || it.control_kind == "mapping" || it.control_superseded)
       continue;
     impl_->score(std::span(p.items).subspan(first, i - first), p.replay);
-    impl_->use_model(it.control_hash, p.artifacts);
+    if (it.control_kind == labels_kind)
+      impl_->label(it, p.artifacts);
+    else
+      impl_->use(it.control_kind, it.control_hash, p.artifacts);
     first = i + 1;
   }
   impl_->score(std::span(p.items).subspan(first), p.replay);
@@ -216,6 +322,8 @@ part_result scoring_stage::work(enriched_part p) {
     }
     for (auto& image : impl_->scorer.take_dirty_images(impl_->last))
       out.images.push_back({image.chunk, image.as_of, std::move(image.bytes)});
+    for (auto& image : impl_->engine.take_dirty_images(impl_->last))
+      out.images.push_back({window_chunk_first + image.chunk, image.as_of, std::move(image.bytes)});
   }
   if (!p.replay)
     out.results = std::move(p.items);

@@ -1,15 +1,14 @@
 // `pulse`: one program, its verbs below runtime/node/cli.
 #include <CLI/CLI.hpp>
 
-#include "actors/interfaces.hpp"
+#include "actors/message_types.hpp"
+#include "node/cli/cluster_verbs.hpp"
 #include "node/cli/model_verbs.hpp"
 #include "node/cli/series_verbs.hpp"
 #include "node/cli/verbs.hpp"
 
 int main(int argc, char** argv) {
-  caf::core::init_global_meta_objects();
-  caf::init_global_meta_objects<caf::id_block::pulse>();
-  caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+  pulse::register_message_types();
   CLI::App program("PulseEcom: takes shops' events, scores them, counts them, and tells what is out of the ordinary.",
                    "pulse");
   program.require_subcommand(1);
@@ -19,6 +18,8 @@ int main(int argc, char** argv) {
   pulse::cli::add_event_verbs(program);
   pulse::cli::add_version_verbs(program);
   pulse::cli::add_alert_verbs(program);
+  pulse::cli::add_backtest_verb(program);
+  pulse::cli::add_cluster_verbs(program);
   auto* model = program.add_subcommand("model", "models: fit and score without a server");
   model->require_subcommand(1);
   pulse::add_model_verbs(*model);

@@ -19,6 +19,7 @@
 #include "models/risk/pooled.hpp"
 #include "models/risk/sample.hpp"
 #include "models/slot/shared_data.hpp"
+#include "node/cluster_part.hpp"
 #include "node/files.hpp"
 #include "node/open_log.hpp"
 #include "node/routes.hpp"
@@ -100,6 +101,8 @@ slot::machine_config slot_config(const settings& s) {
 struct node::parts {
   settings conf;
   std::string name;
+  /// Only where the log is shared.
+  std::optional<node_names> names;
   directory_lock lock;
   pulse::metrics metrics;
   std::unique_ptr<event_log> log;
@@ -112,13 +115,15 @@ struct node::parts {
   std::unique_ptr<worker_pool> workers;
   std::shared_ptr<http::key_gate> gate;
   context_ptr context;
-  node_agent_actor agent;
+  node_root_actor agent;
   std::unique_ptr<http::admin_server> admin;
   std::unique_ptr<http::server> gateway;
   std::uint16_t http_port = 0;
   std::uint16_t admin_port = 0;
   std::atomic<bool> draining{false};
   std::atomic<bool> ending{false};
+  /// Does what one node of the cluster does for all.
+  std::atomic<bool> leading{true};
   std::mutex maintenance_mutex;
   std::condition_variable maintenance_wake;
   std::thread maintenance;
@@ -181,9 +186,10 @@ result<void> node::parts::start_actors() {
       *log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}, nullptr,
       {},   {},      false};
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
-    return std::make_unique<postgres::slot_sink>(
-        postgres::sink_config{conf.postgres_url, name, log->generation(), static_cast<int>(conf.horizon_days)},
-        system_clock());
+    return std::make_unique<postgres::slot_sink>(postgres::sink_config{conf.postgres_url, name, log->generation(),
+                                                                       static_cast<int>(conf.horizon_days),
+                                                                       names ? conf.cluster_term_ms : 0},
+                                                 system_clock());
   };
   c.make_control_store = [this]() -> std::unique_ptr<control_store> {
     return std::make_unique<postgres::pg_control_store>(conf.postgres_url, name);
@@ -214,13 +220,29 @@ result<void> node::parts::start_actors() {
     log::error("core_actor_died", component, why);
     ::kill(::getpid(), SIGUSR1);
   };
+  std::optional<cluster_part> part;
+  if (names) {
+    const auto gate_of_leases = std::make_shared<lease_gate>();
+    auto made = make_cluster_part(conf, *names, *log, gate_of_leases);
+    if (!made)
+      return made.err();
+    part.emplace(std::move(*made));
+    c.gate = gate_of_leases;
+    leading = false;
+    part->lead = [this](bool on) {
+      leading = on;
+    };
+    part->leave = [] {
+      ::kill(::getpid(), SIGTERM);
+    };
+  }
   context = std::make_shared<const actor_context>(std::move(c));
   actor_config = std::make_unique<caf::actor_system_config>();
   actor_config->set("caf.scheduler.max-threads", 2);
   // Idle workers wait; those that steal work look for it by polling, a sixth of the CPU of single requests.
   actor_config->set("caf.scheduler.policy", "sharing");
   system = std::make_unique<caf::actor_system>(*actor_config);
-  agent = system->spawn<node_agent>(context);
+  agent = system->spawn<node_agent>(context, std::move(part));
   return {};
 }
 
@@ -248,7 +270,15 @@ result<void> node::parts::start_listeners() {
                     return error{ec::unavailable, "the node is draining", ""};
                   return log->healthy();
                 },
-                show_log};
+                show_log,
+                {},
+                {}};
+  if (names) {
+    r.make_cluster_store = [this] {
+      return make_cluster_store(conf, *names, *log);
+    };
+    r.node_id = names->id;
+  }
   const auto observe = [this](const http::request_info& i) {
     metrics.request(i.route, i.method, i.status, i.seconds, i.bytes_in);
     if (i.status >= 500)
@@ -279,13 +309,16 @@ result<void> node::parts::start_listeners() {
     return admin_bound.err();
   admin_port = *admin_bound;
   maintenance = std::thread([this] { maintain(); });
+  caf::anon_send(agent, join_atom_v, fmt::format("{}:{}", conf.http_host, http_port));
   return {};
 }
 
-/// Once an hour: the partitions of the weeks to come, those before the horizon, and what is over its age.
+/// Once an hour, on one node: the partitions of the weeks to come, those before the horizon, and what is over its age.
 void node::parts::maintain() {
   std::unique_lock hold(maintenance_mutex);
   while (!maintenance_wake.wait_for(hold, maintenance_interval, [this] { return ending.load(); })) {
+    if (!leading)
+      continue;
     if (auto ok = postgres::make_partitions(conf.postgres_url, static_cast<int>(conf.horizon_days)); !ok) {
       metrics.alarm("partitions_not_made");
       log::error("partitions_not_made", component, ok.err().detail);
@@ -309,6 +342,13 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
   auto p = std::make_unique<parts>(std::move(*lock));
   p->conf = from.values;
   p->name = fmt::format("node-{}", system_random().next_uuid().str().substr(0, 8));
+  if (p->conf.event_log == "kafka") {
+    auto names = name_node(p->conf, system_random());
+    if (!names)
+      return names.err();
+    p->name = names->run;
+    p->names = std::move(*names);
+  }
   if (p->conf.postgres_url.empty())
     return error{ec::invalid,
                  "postgres_url is not set; scripts/run makes a private Postgres and sets it, or set PULSE_POSTGRES_URL",
@@ -355,21 +395,36 @@ int node::wait() {
   return got == SIGUSR1 ? 1 : 0;
 }
 
+/// In a cluster slots need no requests and requests no slots: both end at the same time.
 void node::drain() {
   parts_->draining = true;
-  const auto limit = parts_->conf.drain_ms_max;
-  const auto started = system_clock().monotonic_ms();
-  if (!parts_->gateway->drain(limit / 2))
-    log::warning("requests_cut_off", component, "some requests were not answered in time; they are safe to send again");
-  const auto left = std::max<std::int64_t>(500, limit - (system_clock().monotonic_ms() - started));
+  const auto limit = parts_->conf.drain_ms_max * (parts_->names ? 3 : 1);
   caf::scoped_actor self(*parts_->system);
-  self->request(parts_->agent, std::chrono::milliseconds(left), drain_atom_v)
-      .receive(
-          [] { log::info("drained", component, "what was read is stored and imaged; what came later is in the log"); },
-          [](const caf::error& e) {
-            log::warning("drain_cut_off", component,
-                         "not everything was stored in time; it is in the log: " + caf::to_string(e));
-          });
+  const auto ask = [&](std::int64_t within_ms) {
+    return self->request(parts_->agent, std::chrono::milliseconds(within_ms), drain_atom_v);
+  };
+  const auto end_requests = [&] {
+    if (!parts_->gateway->drain(parts_->conf.drain_ms_max / 2))
+      log::warning("requests_cut_off", component,
+                   "some requests were not answered in time; they are safe to send again");
+  };
+  const auto wait_for = [](auto answer) {
+    answer.receive(
+        [] { log::info("drained", component, "what was read is stored and imaged; what came later is in the log"); },
+        [](const caf::error& e) {
+          log::warning("drain_cut_off", component,
+                       "not everything was stored in time; it is in the log: " + caf::to_string(e));
+        });
+  };
+  if (parts_->names) {
+    auto answer = ask(limit);
+    end_requests();
+    wait_for(std::move(answer));
+    return;
+  }
+  const auto started = system_clock().monotonic_ms();
+  end_requests();
+  wait_for(ask(std::max<std::int64_t>(500, limit - (system_clock().monotonic_ms() - started))));
 }
 
 } // namespace pulse

@@ -2,23 +2,28 @@
 
 #include <algorithm>
 #include <caf/all.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "http/handlers/alerts.hpp"
 #include "http/handlers/campaigns.hpp"
+#include "http/handlers/cluster.hpp"
 #include "http/handlers/failed_replay.hpp"
 #include "http/handlers/forecasts.hpp"
 #include "http/handlers/health.hpp"
 #include "http/handlers/ingest.hpp"
+#include "http/handlers/labels.hpp"
 #include "http/handlers/mapping_dry_run.hpp"
 #include "http/handlers/openapi.hpp"
 #include "http/handlers/query.hpp"
+#include "http/handlers/rules_dry_run.hpp"
 #include "http/handlers/tenants.hpp"
 #include "http/handlers/versions.hpp"
 #include "postgres/admin_store.hpp"
 #include "postgres/alert_admin.hpp"
 #include "postgres/control_store.hpp"
 #include "postgres/failed_store.hpp"
+#include "postgres/label_store.hpp"
 #include "postgres/query_store.hpp"
 
 namespace pulse {
@@ -74,31 +79,70 @@ route metrics_route(const route_parts& p) {
   return r;
 }
 
+/// What this node holds as it works on it; of the others who holds them. `shared`: slots of a log that nodes share,
+/// also before anything was seen of them.
+nlohmann::ordered_json slots_answer(const std::vector<slot_status>& here, const cluster::view& view, int shared) {
+  std::map<slot_id, nlohmann::ordered_json> all;
+  for (int i = 0; i < shared; ++i)
+    all[slot_id{i}] = {{"slot", i}, {"state", "free"}, {"position", nullptr}, {"end", nullptr}, {"lag", nullptr}};
+  for (const auto& l : view.leases)
+    if (l.slot != cluster::leader_slot && !cluster::is_free(l))
+      all[l.slot]["state"] = "elsewhere";
+  for (const auto& s : here)
+    all[s.slot] = {{"slot", s.slot.value},
+                   {"state", s.state},
+                   {"position", s.position.value},
+                   {"end", s.end.value},
+                   {"lag", s.end.value - s.position.value},
+                   {"batches_in_flight", s.batches_in_flight},
+                   {"tenants_awake", s.tenants_awake}};
+  for (const auto& l : view.leases) {
+    if (l.slot == cluster::leader_slot)
+      continue;
+    all[l.slot]["node"] =
+        cluster::is_free(l) ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(l.holder.value);
+    all[l.slot]["epoch"] = l.epoch.value;
+  }
+  auto data = nlohmann::ordered_json::array();
+  for (auto& [slot, one] : all)
+    data.push_back(std::move(one));
+  return {{"data", std::move(data)}};
+}
+
 route slots_route(const route_parts& p) {
   route r;
   r.method = "GET";
   r.pattern = "/admin/v1/slots";
-  r.handle = [&system = p.system, agent = p.agent](const http::request&, const responder& answer) {
+  const int shared = p.make_cluster_store ? static_cast<int>(p.conf.slots()) : 0;
+  r.handle = [&system = p.system, agent = p.agent, shared](const http::request&, const responder& answer) {
+    constexpr auto wait = std::chrono::seconds(5);
     caf::scoped_actor self(system);
-    self->request(agent, std::chrono::seconds(5), status_atom_v)
-        .receive(
-            [&](const statuses_ptr& slots) {
-              auto data = nlohmann::ordered_json::array();
-              for (const auto& s : *slots)
-                data.push_back({{"slot", s.slot.value},
-                                {"state", s.state},
-                                {"position", s.position.value},
-                                {"end", s.end.value},
-                                {"lag", s.end.value - s.position.value},
-                                {"batches_in_flight", s.batches_in_flight},
-                                {"tenants_awake", s.tenants_awake}});
-              answer(response::json(200, nlohmann::ordered_json{{"data", data}}.dump()));
-            },
-            [&](const caf::error& e) {
-              answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(e), ""}));
-            });
+    std::optional<caf::error> failed;
+    const auto not_answered = [&](const caf::error& e) {
+      failed = e;
+    };
+    cluster_view_ptr view;
+    statuses_ptr here;
+    self->request(agent, wait, view_atom_v).receive([&](const cluster_view_ptr& v) { view = v; }, not_answered);
+    if (!failed)
+      self->request(agent, wait, status_atom_v).receive([&](const statuses_ptr& s) { here = s; }, not_answered);
+    if (failed)
+      answer(response::problem(error{ec::unavailable, "the slots do not answer: " + caf::to_string(*failed), ""}));
+    else
+      answer(response::json(200, slots_answer(*here, *view, shared).dump()));
   };
   return r;
+}
+
+http::cluster_ports make_cluster_ports(const route_parts& p) {
+  http::cluster_ports out;
+  if (p.make_cluster_store)
+    out.stores = std::make_shared<http::store_pool<cluster_store>>(p.workers, p.make_cluster_store);
+  out.self = node_id{p.make_cluster_store ? p.node_id : p.name};
+  out.run = p.name;
+  out.version = PULSE_VERSION;
+  out.term_ms = p.conf.cluster_term_ms;
+  return out;
 }
 
 http::version_ports make_version_ports(const route_parts& p) {
@@ -106,16 +150,16 @@ http::version_ports make_version_ports(const route_parts& p) {
   out.put_in_force = [agent = p.agent](tenant_id tenant, const slot::control& control) {
     caf::anon_send(agent, control_atom_v, tenant, control_ptr(std::make_shared<const slot::control>(control)));
   };
-  out.train = [agent = p.agent, &system = p.system](tenant_id tenant, auto done) {
+  out.train = [agent = p.agent, &system = p.system](tenant_id tenant, training_kind kind, auto done) {
     // A short-lived actor waits for the answer, so that no thread has to.
-    system.spawn([agent, tenant, done = std::move(done)](caf::event_based_actor* self) {
-      self->request(agent, std::chrono::minutes(5), train_atom_v, tenant)
+    system.spawn([agent, tenant, kind, done = std::move(done)](caf::event_based_actor* self) {
+      self->request(agent, std::chrono::minutes(5), train_atom_v, tenant, std::string(to_string(kind)))
           .then(
               [done](const training_ptr& trained) {
-                if (*trained)
-                  done(std::pair{trained->value().model, trained->value().rows});
-                else
-                  done(trained->err());
+                if (!*trained)
+                  return done(trained->err());
+                const auto& t = trained->value();
+                done(http::trained_models{t.model, t.rows, t.fraud_model, t.fraud_why, t.drifted});
               },
               [done](const caf::error& e) {
                 done(error{ec::timeout, "the training did not end: " + caf::to_string(e), ""});
@@ -140,17 +184,25 @@ route_lists make_routes(const route_parts& p) {
       p.workers, [&] { return std::make_unique<postgres::pg_control_store>(p.conf.postgres_url, p.name); });
   for (auto& r : http::version_routes(control_stores, make_version_ports(p)))
     out.gateway.push_back(std::move(r));
+  for (auto& r : http::model_routes(control_stores, make_version_ports(p)))
+    out.gateway.push_back(std::move(r));
 
   auto query_stores = std::make_shared<http::store_pool<query_store>>(p.workers, [&] {
     return std::make_unique<postgres::pg_query_store>(postgres::query_config{p.conf.postgres_url, p.name},
                                                       system_clock());
   });
   out.gateway.push_back(http::mapping_dry_run_route(query_stores));
+  out.gateway.push_back(http::rules_dry_run_route(query_stores));
   for (auto& r : http::query_routes(query_stores, system_clock()))
     out.gateway.push_back(std::move(r));
 
   out.gateway.push_back(http::forecast_route(query_stores, system_clock()));
   for (auto& r : http::campaign_routes(query_stores, system_clock()))
+    out.gateway.push_back(std::move(r));
+
+  auto label_stores = std::make_shared<http::store_pool<label_store>>(
+      p.workers, [&] { return std::make_unique<postgres::pg_label_store>(p.conf.postgres_url, p.name); });
+  for (auto& r : http::label_routes(label_stores, system_clock(), {make_version_ports(p).put_in_force}))
     out.gateway.push_back(std::move(r));
 
   auto failed_stores = std::make_shared<http::store_pool<failed_store>>(
@@ -180,6 +232,8 @@ route_lists make_routes(const route_parts& p) {
     out.admin.push_back(std::move(r));
   out.admin.push_back(metrics_route(p));
   out.admin.push_back(slots_route(p));
+  for (auto& r : http::cluster_routes(make_cluster_ports(p)))
+    out.admin.push_back(std::move(r));
   add_on_behalf(out.gateway, out.admin);
   return out;
 }

@@ -5,10 +5,11 @@
 #include <memory>
 #include <vector>
 
-#include "actors/interfaces.hpp"
+#include "actors/cluster_interfaces.hpp"
 #include "base/worker_pool.hpp"
 #include "http/middleware/key_gate.hpp"
 #include "http/middleware/message.hpp"
+#include "ports/cluster_store.hpp"
 #include "settings/settings.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -19,12 +20,16 @@ struct route_parts {
   const std::string& name;
   worker_pool& workers;
   caf::actor_system& system;
-  node_agent_actor agent;
+  node_root_actor agent;
   pulse::metrics& metrics;
   std::shared_ptr<http::key_gate> gate;
   std::function<result<void>()> ready;
   /// Before metrics are read: what the log counts by itself.
   std::function<void(pulse::metrics&)> show_log;
+  /// How to reach the cluster's rows; empty on a node alone.
+  std::function<std::unique_ptr<cluster_store>()> make_cluster_store;
+  /// The node's id in the cluster.
+  std::string node_id;
 };
 
 struct route_lists {

@@ -15,6 +15,13 @@
 
 namespace pulse {
 
+struct event_label {
+  bool fraud = false;
+  std::string reason;
+  time_ms decided_at;
+  time_ms labelled_at;
+};
+
 /// An event as it is stored. `*_json` are JSON texts; empty where nothing is stored.
 struct stored_event {
   event_id id;
@@ -47,10 +54,14 @@ struct stored_event {
   std::string model;
   bool degraded = false;
   std::string parts_json;
+  /// As they were scored; empty where nothing is stored.
+  std::vector<float> features;
   std::string properties_json;
   std::string context_json;
   std::string provenance_json;
   std::string warnings_json;
+  /// What the tenant said of it afterwards.
+  std::optional<event_label> label;
   trace_id trace;
   std::string node;
   slot_id slot;
@@ -130,6 +141,8 @@ public:
   /// The newest first.
   virtual result<page_of<failed_event>> failed_events(tenant_id tenant, const query::failed_question& q) = 0;
   virtual result<tenant_use> use(tenant_id tenant) = 0;
+  /// The bytes of an immutable version. `not_found`.
+  virtual result<std::string> version(tenant_id tenant, const std::string& kind, const std::string& hash) = 0;
   /// Of events in [from, to) that name a campaign: orders and spend by campaign, store and country.
   virtual result<std::vector<query::campaign_row>> campaigns(tenant_id tenant, time_ms from, time_ms to) = 0;
 };

@@ -38,9 +38,7 @@ pg_admin_store::pg_admin_store(const std::string& url, const std::string& node) 
 
 result<tenant_settings> pg_admin_store::create_tenant(const new_tenant& t, const std::string& actor) {
   auto made = node_.run("creating a tenant", [&](pqxx::work& tx) {
-    if (tx.exec("SELECT FROM pg_timezone_names WHERE name = $1", pqxx::params{t.timezone}).empty())
-      throw refused(
-          {ec::invalid, fmt::format("'{}' is no IANA time zone, such as Europe/Paris", t.timezone), "/timezone"});
+    zones_.require(tx, t.timezone);
     if (!tx.exec("SELECT FROM tenant WHERE name = $1", pqxx::params{t.name}).empty())
       throw refused({ec::conflict, fmt::format("a tenant '{}' exists already", t.name), "/name"});
     const auto slot =

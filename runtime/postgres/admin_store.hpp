@@ -3,6 +3,7 @@
 
 #include "ports/admin_store.hpp"
 #include "postgres/pool.hpp"
+#include "postgres/time_zones.hpp"
 
 namespace pulse::postgres {
 
@@ -24,6 +25,7 @@ public:
 private:
   session node_;
   session writer_;
+  time_zones zones_;
 };
 
 } // namespace pulse::postgres

@@ -35,9 +35,10 @@ constexpr std::int64_t postgres_epoch_ms = 946'684'800'000;
 
 } // namespace
 
-std::string conninfo(const std::string& url, role as, const std::string& application_name) {
-  std::string options = "-c timezone=UTC -c datestyle=ISO -c statement_timeout=30000 -c lock_timeout=3000"
-                        " -c idle_in_transaction_session_timeout=10000";
+std::string conninfo(const std::string& url, role as, const std::string& application_name, std::int64_t term_ms) {
+  const auto wait = std::to_string(term_ms > 0 ? term_ms : 3000);
+  std::string options = "-c timezone=UTC -c datestyle=ISO -c statement_timeout=30000 -c lock_timeout=" + wait +
+                        " -c idle_in_transaction_session_timeout=" + (term_ms > 0 ? wait : "10000");
   if (as != role::owner)
     options += std::string(" -c role=") + role_name(as);
   // libpq reads a URL or key=value text; what is set there stays, ours comes after it.
@@ -50,7 +51,7 @@ std::string conninfo(const std::string& url, role as, const std::string& applica
     PQconninfoFree(parsed);
   }
   PQfreemem(problem);
-  return out + "application_name=" + quoted(application_name) + " connect_timeout=3 tcp_user_timeout=3000" +
+  return out + "application_name=" + quoted(application_name) + " connect_timeout=3 tcp_user_timeout=" + wait +
          " client_encoding=UTF8 options=" + quoted(options);
 }
 

@@ -21,8 +21,10 @@ namespace pulse::postgres {
 /// The role a connection acts as; it is entered at connecting, so no statement runs without it.
 enum class role : std::uint8_t { reader, writer, node, owner };
 
-/// `url` with role, application name and time-outs. The owner is the connecting user itself.
-std::string conninfo(const std::string& url, role as, const std::string& application_name);
+/// `url` with role, application name and time-outs. The owner is the connecting user itself. `term_ms`: that of the
+/// lease under which the session writes; a transaction of a process that was stopped holds its locks no longer. 0: no
+/// lease.
+std::string conninfo(const std::string& url, role as, const std::string& application_name, std::int64_t term_ms = 0);
 
 struct sql_error {
   std::string state;

@@ -110,7 +110,7 @@ result<std::int64_t> delete_aged(const std::string& url, std::int64_t rows_max) 
   if (auto ok = execute(c, "SET ROLE pulse_maintenance", "deleting what is aged"); !ok)
     return ok.err();
   std::int64_t gone = 0;
-  for (const auto* table : {"rollup_minute", "message_seen", "failed_event", "event"}) {
+  for (const auto* table : {"rollup_minute", "message_seen", "failed_event", "event", "label"}) {
     // The policy says which rows are seen. Partitions have row numbers of their own: both parts name the row.
     auto done = c.run(fmt::format(
         "DELETE FROM {0} WHERE (tableoid, ctid) IN (SELECT tableoid, ctid FROM {0} LIMIT {1})", table, rows_max));

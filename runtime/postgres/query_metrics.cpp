@@ -64,12 +64,7 @@ query::answer_frame pg_query_store::frame(pqxx::work& tx, tenant_id tenant, cons
   auto& zone = out.question.timezone;
   if (zone.empty())
     zone = own[0][1].as<std::string>();
-  if (!zones_.contains(zone)) {
-    if (tx.exec("SELECT FROM pg_timezone_names WHERE name = $1", pqxx::params{zone}).empty())
-      throw refused(
-          {ec::invalid, fmt::format("timezone: '{}' is no IANA time zone, such as Europe/Paris", zone), "/timezone"});
-    zones_.insert(zone);
-  }
+  zones_.require(tx, zone);
   for (const auto& row : run_buckets(tx, tenant, out.question))
     out.buckets.emplace_back(row[0].as<std::int64_t>());
   return out;

@@ -4,6 +4,7 @@
 #include <pqxx/pqxx>
 #include <string>
 
+#include "models/slot/control.hpp"
 #include "ports/query_store.hpp"
 
 namespace pulse::postgres {
@@ -53,6 +54,24 @@ private:
 /// What `to_event` reads, in its order; the table is `e`.
 std::string event_columns_read();
 stored_event to_event(const pqxx::row& row);
+
+/// The bytes of an immutable version; throws `refused` with `not_found`.
+std::string read_version(pqxx::work& tx, tenant_id tenant, const std::string& kind, const std::string& hash);
+
+struct new_version {
+  const std::string& kind;
+  const std::string& hash;
+  const std::string& bytes;
+  const std::string& card_json;
+  const std::string& actor;
+};
+
+/// Stores a version; its number.
+std::int64_t keep_version(pqxx::work& tx, tenant_id tenant, const new_version& v);
+
+/// Stores a version and the control record that brings it into the tenant's log; `due` sends that again until it has
+/// taken effect.
+slot::control write_version(pqxx::work& tx, tenant_id tenant, const new_version& v);
 
 /// What `to_failed` reads, in its order.
 std::string failed_columns_read();

@@ -121,6 +121,10 @@ result<page_of<failed_event>> pg_query_store::failed_events(tenant_id tenant, co
   });
 }
 
+result<std::string> pg_query_store::version(tenant_id tenant, const std::string& kind, const std::string& hash) {
+  return read_for(tenant, "reading a version", [&](pqxx::work& tx) { return read_version(tx, tenant, kind, hash); });
+}
+
 result<tenant_use> pg_query_store::use(tenant_id tenant) {
   return read_for(tenant, "reading limits", [&](pqxx::work& tx) {
     statement s(tenant);

@@ -2,11 +2,10 @@
 // with its tenant set; every statement names the tenant besides. Blocking; one object per worker thread.
 #pragma once
 
-#include <set>
-
 #include "base/time.hpp"
 #include "ports/query_store.hpp"
 #include "postgres/pool.hpp"
+#include "postgres/time_zones.hpp"
 
 namespace pulse::postgres {
 
@@ -27,6 +26,7 @@ public:
   result<event_trail> trail(tenant_id tenant, const std::string& id, time_ms from, time_ms to) override;
   result<page_of<failed_event>> failed_events(tenant_id tenant, const query::failed_question& q) override;
   result<tenant_use> use(tenant_id tenant) override;
+  result<std::string> version(tenant_id tenant, const std::string& kind, const std::string& hash) override;
   result<std::vector<query::campaign_row>> campaigns(tenant_id tenant, time_ms from, time_ms to) override;
 
 private:
@@ -50,7 +50,7 @@ private:
   const clock& clock_;
   session db_;
   /// Time zones that Postgres was asked for and knows.
-  std::set<std::string> zones_;
+  time_zones zones_;
 };
 
 } // namespace pulse::postgres

@@ -20,7 +20,7 @@ std::string writer_name(const std::string& run, slot_id slot) {
 slot_sink::slot_sink(sink_config config, const clock& time) :
   config_(std::move(config)),
   clock_(time),
-  db_(conninfo(config_.url, role::writer, fmt::format("pulse-writer {}", config_.node))) {
+  db_(conninfo(config_.url, role::writer, fmt::format("pulse-writer {}", config_.node), config_.term_ms)) {
 }
 
 result<void> slot_sink::ready() {

@@ -21,6 +21,8 @@ struct sink_config {
   log_generation generation;
   /// Events older than this are refused.
   int horizon_days = 730;
+  /// Of the lease under which slots are held; 0: held by the data directory's lock.
+  std::int64_t term_ms = 0;
 };
 
 class slot_sink final : public slot_store {

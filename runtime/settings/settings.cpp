@@ -61,6 +61,14 @@ void flatten(const nlohmann::json& node, const std::string& prefix, std::map<std
   }
 }
 
+bool is_node_id(const std::string& id) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  return id.size() <= 32 && plain(id.front()) &&
+         std::all_of(id.begin(), id.end(), [&](char c) { return plain(c) || c == '.' || c == '_' || c == '-'; });
+}
+
 } // namespace
 
 std::string setting::environment() const {
@@ -76,6 +84,10 @@ const std::vector<setting>& all_settings() {
   static const std::vector<setting> all = [] {
     std::vector<setting> list = {
         text("data_dir", &s::data_dir, "where the program keeps its files"),
+        text("node.id", &s::node_id,
+             "the node's name in a cluster, kept over restarts; empty: made once and kept in data_dir"),
+        number("cluster.term_ms", &s::cluster_term_ms, 600, 600000,
+               "ms that a slot's lease runs; the same on every node. A node that vanished is replaced after it"),
         text("http.host", &s::http_host, "address of the public listener"),
         number("http.port", &s::http_port, 0, 65535, "port of the public listener; 0: any free one"),
         number("http.threads", &s::http_threads, 1, 64, "threads of the public listener's event loop"),
@@ -133,7 +145,8 @@ const std::vector<setting>& all_settings() {
         number("tenant.idle_ms", &s::tenant_idle_ms, 100, 86400000, "ms without events after which a tenant sleeps"),
         number("tenant.awake_max", &s::tenants_awake_max, 1, 1000000,
                "tenants awake in a slot; the longest idle sleeps first"),
-        number("drain_ms_max", &s::drain_ms_max, 100, 600000, "ms that SIGTERM waits for what is under way"),
+        number("drain_ms_max", &s::drain_ms_max, 100, 600000,
+               "ms that SIGTERM waits for what is under way; three times as long where slots go to other nodes"),
         number("worker_threads", &s::worker_threads, 1, 64,
                "threads (and database connections) for queries and settings"),
         number("limits.rate", &s::limits_rate, 0, 10000000, "events a second of a new tenant; 0: no limit"),
@@ -199,6 +212,8 @@ result<loaded_settings> load_settings(const std::string& file_text,
     problems.emplace_back("tls.cert, tls.key: both or neither");
   if (out.values.event_log == "kafka" && out.values.kafka_brokers.empty())
     problems.emplace_back("kafka.brokers: event_log is kafka, so it needs host:port of a broker");
+  if (!out.values.node_id.empty() && !is_node_id(out.values.node_id))
+    problems.emplace_back("node.id: 1 to 32 letters, digits, '.', '_' and '-', the first a letter or digit");
   if (!problems.empty())
     return error{ec::invalid, fmt::format("{}", fmt::join(problems, "\n")), ""};
   return out;

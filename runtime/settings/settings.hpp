@@ -16,6 +16,8 @@ namespace pulse {
 
 struct settings {
   std::string data_dir = ".pulse";
+  std::string node_id;
+  std::int64_t cluster_term_ms = 3000;
   std::string http_host = "127.0.0.1";
   std::int64_t http_port = 8080;
   std::int64_t http_threads = 2;

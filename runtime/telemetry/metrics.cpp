@@ -129,6 +129,12 @@ void metrics::slot_state(slot_id slot, log_offset position, log_offset end, std:
   f_->awake.Add(label).Set(static_cast<double>(awake));
 }
 
+void metrics::slot_gone(slot_id slot) {
+  const auto label = std::map<std::string, std::string>{{"slot", std::to_string(slot.value)}};
+  for (auto* family : {&f_->position, &f_->lag, &f_->in_flight, &f_->awake})
+    family->Remove(&family->Add(label));
+}
+
 void metrics::stage_cpu(const char* stage, double seconds) {
   f_->stage_seconds.Add({{"stage", stage}}).Increment(seconds);
 }

@@ -28,6 +28,8 @@ public:
   /// From receipt to stored, of the oldest event in a batch.
   void stored_after(double seconds);
   void slot_state(slot_id slot, log_offset position, log_offset end, std::size_t in_flight, std::size_t awake);
+  /// The slot is held elsewhere from here on.
+  void slot_gone(slot_id slot);
   /// `stage`: ingestion, reading, enrichment, scoring, storing.
   void stage_cpu(const char* stage, double seconds);
   void alarm(const std::string& name);

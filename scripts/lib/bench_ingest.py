@@ -98,13 +98,14 @@ class Bench:
     def __init__(self, options):
         self.options, self.report = options, Report()
         self.node = Node(by_script=False, PULSE_TENANT_IDLE_MS="3000", PULSE_LOG_LEVEL="warning")
+        self.session = requests.Session()
         self.generation = 1000
         self.random = random.Random(20261125)
 
     def admin(self, method, path, **more):
         token = (self.node.data_dir / "admin-token").read_text().strip()
-        answer = requests.request(method, self.node.admin + path, headers={"Authorization": "Bearer " + token}, timeout=60,
-                                  **more)
+        answer = self.session.request(method, self.node.admin + path, headers={"Authorization": "Bearer " + token},
+                                      timeout=60, **more)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.text else None
 

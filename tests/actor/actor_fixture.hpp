@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "actors/context.hpp"
-#include "actors/interfaces.hpp"
+#include "actors/message_types.hpp"
 #include "tests/support/fake_event_log.hpp"
 
 namespace pulse::test {
@@ -25,13 +25,7 @@ public:
 
 struct actor_fixture {
   actor_fixture() {
-    static const bool once = [] {
-      caf::core::init_global_meta_objects();
-      caf::init_global_meta_objects<caf::id_block::pulse>();
-      caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-      return true;
-    }();
-    (void)once;
+    register_message_types();
     config.set("caf.scheduler.policy", "testing");
     system.emplace(config);
     ports = std::make_shared<actor_context>(actor_context{log,

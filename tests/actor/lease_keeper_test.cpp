@@ -5,6 +5,7 @@
 #include <map>
 
 #include "actors/lease_keeper/lease_keeper.hpp"
+#include "actors/message_types.hpp"
 #include "tests/support/fake_cluster_store.hpp"
 
 using namespace pulse;
@@ -56,14 +57,7 @@ struct node {
 
 struct fixture {
   fixture() {
-    static const bool once = [] {
-      caf::core::init_global_meta_objects();
-      caf::init_global_meta_objects<caf::id_block::pulse>();
-      caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-      caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
-      return true;
-    }();
-    (void)once;
+    register_message_types();
     config.set("caf.scheduler.policy", "testing");
     system.emplace(config);
     rows.slots = 6;

@@ -103,12 +103,17 @@ void without_labels(const history& h, std::uint64_t seed) {
   std::vector<features::row> train;
   for (auto i : h.train)
     train.push_back(h.rows[i]);
-  const auto model = scoring::fit_on_features(train, {.random_state = seed}).value();
+  const auto placed = scoring::place(std::make_shared<const detection::model>(
+                                         scoring::fit_on_features(train, {.random_state = seed}).value()))
+                          .value();
+  const auto& model = *placed.model;
   std::vector<double> raw, risk;
   for (auto i : h.test) {
-    std::vector<double> row(h.rows[i].begin(), h.rows[i].end());
-    for (std::size_t j = 0; j < row.size(); ++j)
-      row[j] = std::isnan(row[j]) ? model.typical(j) : row[j];
+    std::vector<double> row;
+    for (std::size_t j = 0; j < placed.columns.size(); ++j) {
+      const auto x = static_cast<double>(h.rows[i][placed.columns[j]]);
+      row.push_back(std::isnan(x) ? model.typical(j) : x);
+    }
     const auto s = model.score(row);
     raw.push_back(s.raw), risk.push_back(-s.tail);
   }

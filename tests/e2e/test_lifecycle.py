@@ -108,22 +108,60 @@ def test_a_young_shops_busy_hour_is_not_odd_and_its_model_comes_by_itself(node):
     """Many events a customer and minute, as the shared model never saw them; nobody asks for a training."""
     shop = node.tenant()
     r = random.Random(3)
-    for i in range(0, 700, 50):
-        batch = [{"type": "track", "event": r.choice(["Product Viewed", "Product Added", "Order Completed"]),
-                  "userId": f"c{r.randrange(8)}", "messageId": f"busy-{i + k}",
-                  "properties": {"order_id": f"o{i + k}", "revenue": round(r.uniform(20, 60), 2), "currency": "EUR"}}
-                 for k in range(50)]
-        assert shop.send(batch).status_code == 200
-    node.settle()
-    flagged = shop.sql("SELECT count(*) FILTER (WHERE flagged)::int, count(*)::int FROM event WHERE tenant_id = %s")[0]
+
+    def busy(first, last):
+        for i in range(first, last, 50):
+            batch = [{"type": "track", "event": r.choice(["Product Viewed", "Product Added", "Order Completed"]),
+                      "userId": f"c{r.randrange(8)}", "messageId": f"busy-{i + k}",
+                      "properties": {"order_id": f"o{i + k}", "revenue": round(r.uniform(20, 60), 2), "currency": "EUR"}}
+                     for k in range(50)]
+            assert shop.send(batch).status_code == 200
+        node.settle()
+        return shop.sql("SELECT count(*) FILTER (WHERE flagged)::int, count(*)::int FROM event "
+                        "WHERE tenant_id = %s AND message_id LIKE 'busy-%%' AND raw_offset > "
+                        "coalesce((SELECT raw_offset FROM event WHERE tenant_id = %s AND message_id = 'after-training'), -1)",
+                        shop.id)[0]
+
+    flagged = busy(0, 700)
     assert flagged[1] == 700 and flagged[0] <= 35, flagged
     models = poll("its own model in force", 30, lambda: [
         m for m in node.cli("model", "list", "--tenant", shop.name)["data"] if m["live_from"]])
     assert len(models) == 1, models
     assert shop.send(event("after-training")).status_code == 200
     node.settle()
-    assert poll("scored by it", 10, lambda: shop.events("model", "message_id = %s", "after-training")) \
-        == [(models[0]["id"],)]
+    [(model, parts)] = poll("scored by it", 10, lambda: shop.events("model, risk_parts", "message_id = %s", "after-training"))
+    assert model == models[0]["id"] and "young_model" in str(parts)
+    # Its counts over a day go on growing past all that the model has seen.
+    flagged = busy(700, 1400)
+    assert flagged[1] == 700 and flagged[0] <= 35, flagged
+
+
+@pytest.mark.feature("2.8")
+def test_a_tenant_wakes_though_the_log_begins_above_its_last_image(own_node):
+    """What lies between its image and the log's beginning was its neighbour's: nothing of its own is missing there."""
+    node = own_node(by_script=False, PULSE_TENANT_IDLE_MS="3000")
+    node.start()
+    shop, neighbour = node.tenant(), node.tenant()
+    node.db().execute("UPDATE tenant SET slot = 0 WHERE tenant_id = ANY(%s)", ([shop.id, neighbour.id],))
+    assert shop.send(event("before")).status_code == 200
+    node.settle()
+    for tenant, events in ((shop, []), (neighbour, [event(f"n{i}") for i in range(50)])):
+        assert not events or tenant.send(events).status_code == 200
+        node.settle()
+        poll("its state is imaged", 20, lambda t=tenant: t.sql("SELECT FROM ledger WHERE tenant_id = %s AND "
+                                                               "image_as_of >= last_offset"))
+    # Trimmed every five seconds; where the log begins is seen by nobody outside.
+    imaged = time.monotonic()
+    poll("the log is trimmed", 15, lambda: time.monotonic() - imaged > 7)
+    assert shop.send(event("above")).status_code == 200
+    node.settle()
+    node.kill()
+    assert shop.sql("SELECT FROM ledger WHERE tenant_id = %s AND image_as_of < last_offset"), "imaged before the kill"
+    node.start()
+    assert shop.send(event("after")).status_code == 200
+    node.settle()
+    assert messages(shop) == ["above", "after", "before"]
+    shop.assert_accounts_close()
 
 
 @pytest.mark.feature("1.6", "2.8")

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/alerting/alerting.hpp"
+#include "actors/message_types.hpp"
 #include "actors/store_worker/store_worker.hpp"
 #include "delivery/webhook_sender.hpp"
 #include "postgres/alert_admin.hpp"
@@ -22,9 +23,7 @@ namespace {
 
 caf::actor_system_config& actor_config() {
   static caf::actor_system_config config = [] {
-    caf::core::init_global_meta_objects();
-    caf::init_global_meta_objects<caf::id_block::pulse>();
-    caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+    register_message_types();
     caf::actor_system_config c;
     c.set("caf.scheduler.max-threads", 2);
     return c;

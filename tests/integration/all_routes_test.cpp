@@ -2,6 +2,7 @@
 #include <caf/all.hpp>
 #include <catch2/catch_test_macros.hpp>
 
+#include "actors/message_types.hpp"
 #include "base/worker_pool.hpp"
 #include "http/handlers/openapi.hpp"
 #include "node/routes.hpp"
@@ -10,9 +11,7 @@
 using namespace pulse;
 
 TEST_CASE("every public route is described, and every described route is there", "[http][openapi][f:1.11]") {
-  caf::core::init_global_meta_objects();
-  caf::init_global_meta_objects<caf::id_block::pulse>();
-  caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+  register_message_types();
   caf::actor_system_config config;
   caf::actor_system system{config};
   settings conf;
@@ -21,7 +20,7 @@ TEST_CASE("every public route is described, and every described route is there",
   test::fake_key_directory directory;
   const auto gate = std::make_shared<http::key_gate>(directory, system_clock(), http::key_gate::config{});
   const route_parts parts{
-      conf, "test", workers, system, node_agent_actor{}, numbers, gate, []() -> result<void> { return {}; }, {}};
+      conf, "test", workers, system, node_root_actor{}, numbers, gate, []() -> result<void> { return {}; }, {}, {}, {}};
   const auto table = make_routes(parts);
   for (const auto& difference : http::compare_with_openapi(table.gateway))
     FAIL_CHECK(difference);

@@ -1,5 +1,6 @@
 // The whole way of an event behind the log, with the real enrichment and scoring: the same log gives the same scores
 // bit for bit, however batches are cut, children killed, owners changed and commits lost. Control records included.
+#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include <fmt/format.h>
@@ -7,6 +8,8 @@
 #include "models/event/raw_codec.hpp"
 #include "models/event/request_parser.hpp"
 #include "models/risk/pooled.hpp"
+#include "models/rules/lists.hpp"
+#include "models/rules/rule_set.hpp"
 #include "models/slot/shared_data.hpp"
 #include "models/slot/stages.hpp"
 #include "tests/support/slot_world.hpp"
@@ -39,16 +42,63 @@ struct history {
 
 std::string order_json(std::mt19937_64& random, int i, std::int64_t at) {
   const auto amount = random() % 50 == 0 ? 90'000 + random() % 1000 : 5 + random() % 200;
-  return fmt::format(R"({{"type":"track","event":"Order Completed","userId":"c{}","messageId":"m{}","timestamp":"{}",)"
-                     R"("properties":{{"order_id":"o{}","revenue":{}.5,"currency":"EUR","branch":"north"}},)"
-                     R"("context":{{"location":{{"country":"{}"}}}}}})",
-                     random() % 12, random() % 20 == 0 ? i - 1 : i, format_time(time_ms{at}), i, amount,
-                     random() % 30 == 0 ? "BR" : "DE");
+  return fmt::format(
+      R"({{"type":"track","event":"Order Completed","userId":"c{}","messageId":"m{}","timestamp":"{}",)"
+      R"("properties":{{"order_id":"o{}","revenue":{}.5,"currency":"EUR","branch":"north","card_fingerprint":"k{}","coupon":"{}",)"
+      R"("payment_status":"{}"}},"context":{{"device":{{"id":"d{}"}},"location":{{"country":"{}"}}}}}})",
+      random() % 12, random() % 20 == 0 ? i - 1 : i, format_time(time_ms{at}), i, amount, i * 7 % 9,
+      i % 5 == 0 ? "SPRING" : "", i % 6 == 0 ? "declined" : "paid", i * 5 % 7, random() % 30 == 0 ? "BR" : "DE");
 }
 
 void push(history& h, tenant_id tenant, const raw_event& raw, bool control) {
   const auto offset = log_offset{static_cast<std::int64_t>(h.raw.size())};
   h.raw.push_back({offset, tenant, std::make_shared<const std::string>(encode(raw)), control});
+}
+
+/// A version that is published between events, as a control record.
+template <class Compiled>
+void push_version(history& h, tenant_id tenant, seeded_random& random, const std::string& kind,
+                  const std::string& document, std::int64_t version) {
+  const auto compiled = Compiled::compile(document);
+  REQUIRE(compiled.ok());
+  h.artifacts.push_back({kind, (*compiled)->id(), std::make_shared<const std::string>((*compiled)->canonical())});
+  raw_event raw;
+  raw.kind = raw_kind::control;
+  raw.received_at = raw.occurred_at = time_ms{start_ms};
+  raw.body = slot::encode_control({random.next_uuid(), kind, (*compiled)->id(), version});
+  push(h, tenant, raw, true);
+}
+
+/// Rules that ask for windows of both kinds; later others, which share one window and drop the rest.
+void push_rules(history& h, tenant_id tenant, seeded_random& random, std::int64_t version) {
+  static const std::string first = R"j({"rules":[{"name":"fast","when":"velocity(customer, 1h) > 2","points":10},
+    {"name":"much","when":"sum(customer, 7d, orders) > 500 and customer not in list(vip)","points":5,"outcome":"review"},
+    {"name":"try","when":"distinct(customer, email_domain, 24h) > 0","state":"shadow","points":50}]})j";
+  static const std::string second = R"j({"rules":[{"name":"fast","when":"velocity(customer, 2h) > 1","points":20}]})j";
+  push_version<rules::rule_set>(h, tenant, random, "rules", version == 1 ? first : second, version);
+}
+
+/// Labels of two payments, one of them taken back; sent twice, as a record whose effect is not known is.
+void push_labels(history& h, tenant_id tenant, seeded_random& random, int i) {
+  event e;
+  e.customer = fmt::format("c{}", i % 12);
+  e.payment.card = fmt::format("k{}", i % 9);
+  labels::batch batch{random.next_uuid(), {}};
+  for (const bool fraud : {true, true, false}) {
+    batch.changes.push_back({event_id{random.next_uuid()}, {}, fraud, {}});
+    for (const auto& k : features::linked_keys(e))
+      if (k)
+        batch.changes.back().entities.push_back(*k);
+  }
+  batch.changes.back().was = true;
+  const auto hash = batch.id.str();
+  h.artifacts.push_back({"labels", hash, std::make_shared<const std::string>(labels::encode(batch))});
+  raw_event raw;
+  raw.kind = raw_kind::control;
+  raw.received_at = raw.occurred_at = time_ms{start_ms};
+  raw.body = slot::encode_control({random.next_uuid(), "labels", hash, 1});
+  push(h, tenant, raw, true);
+  push(h, tenant, raw, true);
 }
 
 /// A mapping that is published in the middle, as a control record.
@@ -82,6 +132,12 @@ history make_history(std::uint64_t seed, int n) {
     push(h, tenant, parsed->events.front().raw, false);
     if (i == n / 2)
       push_mapping(h, tenant_id{1}, ids);
+    if (i == n / 4 || i == 3 * n / 4)
+      push_rules(h, tenant_id{2}, ids, i == n / 4 ? 1 : 2);
+    if (i % 17 == 16)
+      push_labels(h, tenant_id{3}, ids, i);
+    if (i == n / 3)
+      push_version<rules::compiled_lists>(h, tenant_id{2}, ids, "lists", R"({"lists":{"vip":["c1","c2"]}})", 1);
   }
   return h;
 }
@@ -147,7 +203,7 @@ std::string told(const slot::processed& p) {
   std::string out = fmt::format("{} {} {} {} {} {}", static_cast<int>(p.outcome), p.event.duplicate, p.event.store,
                                 p.event.country, p.event.risk.score, p.event.risk.anomaly.value_or(-1));
   for (const auto& part : p.event.risk.parts)
-    out += fmt::format(" {}={}", part.name, part.points);
+    out += fmt::format(" {}={}:{}", part.name, part.points, part.detail);
   for (auto f : p.features)
     out += fmt::format(" {}", f);
   return out;
@@ -200,11 +256,40 @@ TEST_CASE("a mapping takes effect at its offset and is in force after a reload",
   killed.child_killed = 0.2;
   const auto out = run(9, h, killed, right);
   REQUIRE(right);
+  const auto control = std::find_if(h.raw.begin(), h.raw.end(),
+                                    [](const slot::item& it) { return it.control && it.tenant == tenant_id{1}; });
+  const auto published = static_cast<std::size_t>(control - h.raw.begin());
   for (std::size_t i = 0; i < h.raw.size(); ++i) {
     if (h.raw[i].tenant != tenant_id{1} || h.raw[i].control)
       continue;
     INFO(i << ": " << out[i]);
     const bool mapped = out[i].find("north") != std::string::npos;
-    CHECK(mapped == (i > 120));
+    CHECK(mapped == (i > published));
   }
+}
+
+TEST_CASE("rules and lists take effect at their offset and are in force after a reload", "[sim][f:4.3][f:4.8]") {
+  const auto h = make_history(4, 240);
+  bool right = false;
+  test::world_faults killed;
+  killed.child_killed = 0.2;
+  const auto out = run(9, h, killed, right);
+  REQUIRE(right);
+  // What each version of the rules leaves beside the score: the values its windows had.
+  std::vector<std::size_t> published;
+  for (std::size_t i = 0; i < h.raw.size(); ++i)
+    if (h.raw[i].control && h.raw[i].tenant == tenant_id{2})
+      published.push_back(i);
+  REQUIRE(published.size() == 3);
+  std::size_t hits = 0;
+  for (std::size_t i = 0; i < h.raw.size(); ++i) {
+    if (h.raw[i].control)
+      continue;
+    INFO(i << ": " << out[i]);
+    const bool ours = h.raw[i].tenant == tenant_id{2};
+    CHECK((out[i].find("=0:[") != std::string::npos) == (ours && i > published[0]));
+    hits += out[i].find("fast=20:velocity(customer, 2h)") != std::string::npos ? 1 : 0;
+    CHECK((out[i].find("much=") == std::string::npos || (i > published[0] && i < published[2])));
+  }
+  CHECK(hits > 0);
 }

@@ -172,6 +172,86 @@ TEST_CASE("without the list of what was set aside a replay folds it", "[slot][ne
   CHECK(inconsistent_quarantines(faults) > 0);
 }
 
+TEST_CASE("a load that was read before a batch was stored still leaves out what that batch set aside",
+          "[slot][f:11.4]") {
+  slot::machine_config config;
+  config.image_events = 1;
+  slot::machine m(config, log_offset{0}, {});
+  const auto record = [](std::int64_t at) {
+    return slot::item{log_offset{at}, tenant_id{1}, std::make_shared<const std::string>(at == 0 ? "poison" : "x"),
+                      false};
+  };
+  time_ms now{0};
+  std::vector<slot::action> out;
+  std::shared_ptr<const slot::batch> batch;
+  std::uint64_t incarnation = 0;
+  std::uint64_t late_load = 0;
+  std::vector<std::int64_t> replayed;
+  // Carries out what is due. The last load's answer is kept back, and commits are answered below.
+  const auto settle = [&](bool answer_loads) {
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const auto a = out[i];
+      if (const auto* load = std::get_if<slot::load_action>(&a)) {
+        late_load = incarnation = load->incarnation;
+        if (answer_loads)
+          m.on_loaded(tenant_id{1}, load->incarnation, log_offset{-1}, {}, now, out);
+      } else if (const auto* replay = std::get_if<slot::replay_read_action>(&a)) {
+        std::vector<slot::item> items;
+        for (auto at = replay->from.value; at < replay->to.value; ++at)
+          items.push_back(record(at));
+        m.on_replay(tenant_id{1}, replay->incarnation, items, replay->to, now, out);
+      } else if (const auto* send = std::get_if<slot::send_action>(&a)) {
+        const auto& items = send->part.items;
+        for (const auto& it : items)
+          if (send->part.replay)
+            replayed.push_back(it.offset.value);
+        if (std::any_of(items.begin(), items.end(), [](const auto& it) { return it.offset.value == 0; })) {
+          m.on_part_failed(tenant_id{1}, send->part.request, slot::loss::threw, "poison", now, out);
+          continue;
+        }
+        slot::part_result r;
+        r.request = send->part.request;
+        r.tenant = tenant_id{1};
+        if (!send->part.replay)
+          r.results.resize(items.size());
+        if (send->part.take_images)
+          r.images.push_back({0, log_offset{items.back().offset.value}, ""});
+        m.on_part_done(std::move(r), now, out);
+      } else if (const auto* commit = std::get_if<slot::commit_action>(&a)) {
+        batch = commit->batch;
+      }
+    }
+    out.clear();
+  };
+  m.start(now, out);
+  m.on_records({record(0), record(1)}, false, now, out);
+  for (int i = 0; i < 100 && !batch; ++i) {
+    settle(true);
+    now.value += 100;
+    m.tick(now, out);
+  }
+  settle(true);
+  REQUIRE(batch);
+  REQUIRE(batch->images.size() == 1);
+  // The store is away for a moment. The child dies, and is loaded as of before the batch.
+  m.on_commit_failed(batch->seq, {ec::unavailable, "away", ""}, now, out);
+  m.on_child_lost(tenant_id{1}, incarnation, now, out);
+  m.on_records({record(2)}, false, now, out);
+  now.value += 10;
+  late_load = 0;
+  while (late_load == 0) {
+    now.value += 10;
+    m.tick(now, out);
+    settle(false);
+  }
+  m.on_committed(batch->seq, now, out);
+  settle(false);
+  replayed.clear();
+  m.on_loaded(tenant_id{1}, late_load, log_offset{-1}, {}, now, out);
+  settle(true);
+  CHECK(replayed == std::vector<std::int64_t>{1});
+}
+
 TEST_CASE("images taken for sleep are never stored over newer ones", "[slot][f:2.8]") {
   slot::machine_config config;
   config.image_events = 3;

@@ -89,7 +89,7 @@ void cluster_world::start(node& n) {
   config.self.id = n.id;
   config.self.incarnation = l->who.incarnation;
   config.term_ms = setup_.term_ms;
-  config.predecessor_dead = n.predecessor_dead;
+  config.dead_runs = n.dead_runs;
   config.handoff_ms_max = 4000;
   l->keeper = std::make_unique<cluster::keeper>(config);
   n.life = std::move(l);
@@ -97,8 +97,9 @@ void cluster_world::start(node& n) {
 }
 
 void cluster_world::end(node& n, bool predecessor_dead, std::int64_t restart_at) {
+  if (predecessor_dead && n.life)
+    n.dead_runs.push_back(n.life->who.incarnation);
   n.life.reset();
-  n.predecessor_dead = predecessor_dead;
   n.starts_at = restart_at;
 }
 

@@ -96,7 +96,7 @@ private:
     std::unique_ptr<one_life> life;
     std::int64_t starts_at = 0;
     bool gone_for_good = false;
-    bool predecessor_dead = false;
+    std::vector<std::string> dead_runs;
     std::int64_t paused_until = 0;
     std::int64_t requests_cut_until = 0;
     std::int64_t answers_cut_until = 0;

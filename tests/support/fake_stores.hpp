@@ -2,6 +2,7 @@
 // `fake_database`; each actor's store is a view of it. Knobs: `away`, `commits_fail_next`.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -132,9 +133,13 @@ public:
                                        : result<tenant_settings>(found->second);
   }
 
-  result<std::vector<due_work>> due(std::int64_t) override {
+  result<std::vector<due_work>> due(const std::vector<slot_id>& slots, std::int64_t) override {
     const std::lock_guard hold(db_->mutex);
-    return db_->due;
+    std::vector<due_work> out;
+    for (const auto& d : db_->due)
+      if (std::find(slots.begin(), slots.end(), db_->tenants[d.tenant].slot) != slots.end())
+        out.push_back(d);
+    return out;
   }
 
   result<slot::control> publish(tenant_id, const std::string&, const std::string&, const std::string&,
@@ -142,12 +147,30 @@ public:
     return error{ec::unsupported, "the fake publishes nothing", ""};
   }
 
+  result<void> keep(tenant_id, const std::string&, const std::string&, const std::string&, const std::string&,
+                    const std::string&) override {
+    return error{ec::unsupported, "the fake keeps nothing", ""};
+  }
+
+  result<void> note_on_card(tenant_id, const std::string&, const std::string&, const std::string&,
+                            const std::string&) override {
+    return {};
+  }
+
   result<std::vector<slot::control>> pending_controls(tenant_id) override {
     return std::vector<slot::control>{};
   }
 
-  result<void> schedule_training(tenant_id, std::int64_t) override {
+  result<void> schedule_training(tenant_id, training_kind, std::int64_t) override {
     return {};
+  }
+
+  result<void> end_training(tenant_id, training_kind) override {
+    return {};
+  }
+
+  result<fraud::labelled_history> labelled(tenant_id, std::size_t, std::int64_t, std::int64_t) override {
+    return fraud::labelled_history{};
   }
 
   result<feature_history> history(tenant_id, std::size_t, std::int64_t) override {

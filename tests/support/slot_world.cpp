@@ -109,8 +109,6 @@ void slot_world::load(owner& o, const slot::load_action& a) {
       o.machine.on_load_failed(a.tenant, a.incarnation, {ec::unavailable, "the store is away", ""}, now_, out);
       return;
     }
-    const auto& images = store_.images[a.tenant];
-    o.children[a.tenant] = {a.incarnation, maker_.make(a.tenant, images)};
     auto as_of = store_.as_of(a.tenant);
     // The tenant's own mark may lag behind its chunks': what the chunks hold already must not be folded again.
     if (faults_.as_of_lags)
@@ -118,7 +116,11 @@ void slot_world::load(owner& o, const slot::load_action& a) {
     std::vector<log_offset> set_aside;
     if (!faults_.without_set_aside)
       set_aside = store_.set_aside(a.tenant, as_of);
-    o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, set_aside, now_, out);
+    // What was read may be old when it arrives: a batch may be stored meanwhile.
+    later(o, [this, &o, a, as_of, set_aside, images = store_.images[a.tenant]](auto& more) {
+      o.children[a.tenant] = {a.incarnation, maker_.make(a.tenant, images)};
+      o.machine.on_loaded(a.tenant, a.incarnation, log_offset{as_of}, set_aside, now_, more);
+    });
   });
 }
 

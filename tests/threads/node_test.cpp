@@ -9,6 +9,7 @@
 #include <random>
 #include <thread>
 
+#include "actors/message_types.hpp"
 #include "actors/node_agent/node_agent.hpp"
 #include "models/slot/shared_data.hpp"
 #include "tests/support/fake_event_log.hpp"
@@ -35,13 +36,7 @@ bool eventually(Check check, std::chrono::seconds limit = 60s) {
 
 struct running_node {
   running_node() {
-    static const bool once = [] {
-      caf::core::init_global_meta_objects();
-      caf::init_global_meta_objects<caf::id_block::pulse>();
-      caf::init_global_meta_objects<caf::id_block::pulse_handles>();
-      return true;
-    }();
-    (void)once;
+    register_message_types();
     for (int t = 1; t <= tenants; ++t)
       db->add_tenant(t, t % slots);
     config.set("caf.scheduler.max-threads", 3);

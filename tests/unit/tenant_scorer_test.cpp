@@ -36,6 +36,11 @@ std::vector<event> stream(std::size_t n, std::uint64_t seed) {
     e.country = random.uniform() < 0.9 ? "DE" : "BR";
     e.device = random.uniform() < 0.5 ? "mobile" : "desktop";
     e.test = random.uniform() < 0.03;
+    e.payment.card = i % 3 == 0 ? "" : "card" + std::to_string(i * 7 % 31);
+    e.payment.device = "device" + std::to_string(i * 5 % 17);
+    e.payment.coupon = i % 11 == 0 ? "SPRING" : "";
+    e.payment.declined = i % 13 == 0;
+    e.email = "x@shop" + std::to_string(i % 4) + ".example";
     out.push_back(e);
   }
   return out;
@@ -97,7 +102,13 @@ void store(stored_images& into, std::vector<chunk_image> images) {
 /// A small tenant, so that limits are met all the time.
 scorer_options tight() {
   scorer_options out;
-  out.limits = {.profiles = 3, .addresses = 2, .populations = 2, .window_entries = 60, .message_ids = 12};
+  out.limits = {.profiles = 3,
+                .addresses = 2,
+                .populations = 2,
+                .window_entries = 60,
+                .linked = 4,
+                .linked_entries = 30,
+                .message_ids = 12};
   return out;
 }
 
@@ -127,7 +138,8 @@ TEST_CASE("points of parts add up to the score exactly", "[risk][f:4.7]") {
   CHECK(highest >= 90);
 }
 
-TEST_CASE("a run gives what its events give one by one, wherever it is cut, by an own and by a shared model", "[risk]") {
+TEST_CASE("a run gives what its events give one by one, wherever it is cut, by an own and by a shared model",
+          "[risk]") {
   for (const bool shared : {false, true}) {
     auto one_by_one = fresh(tight(), shared), in_runs = fresh(tight(), shared), replayed = fresh(tight(), shared);
     auto events = stream(400, 21);
@@ -175,7 +187,8 @@ TEST_CASE("an old risk is recomputed from the stored features bit for bit", "[ri
     const auto loaded = detection::model::load(shared_test_model()->save()).value();
     if (i % 40 != 0)
       continue;
-    const auto again = assess(row, loaded, score_rows({&row, 1}, loaded).front(), nullptr, {});
+    const auto placed = place(std::make_shared<const detection::model>(loaded)).value();
+    const auto again = assess(row, placed, score_rows({&row, 1}, placed).front(), nullptr, {});
     CHECK(again.score == e.risk.score);
     CHECK(again.anomaly == e.risk.anomaly);
     CHECK(again.parts == e.risk.parts);
@@ -425,4 +438,39 @@ TEST_CASE("a broken image is refused with the reason", "[risk]") {
   elsewhere.chunk = 99;
   CHECK(b.load(elsewhere).err().code == ec::corrupt);
   CHECK(b.load(image).ok());
+}
+
+TEST_CASE("a model in shadow tells its score and reasons, and decides nothing", "[risk][f:4.10]") {
+  const auto events = stream(300, 9);
+  const auto other = model_of(stream(600, 78));
+  REQUIRE(other->id() != shared_test_model()->id());
+  auto plain = fresh(), shadowed = fresh();
+  REQUIRE(shadowed.set_shadow(other).ok());
+  auto judged = fresh();
+  REQUIRE(judged.set_model(other, false).ok());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const log_offset at{static_cast<std::int64_t>(i)};
+    auto a = events[i], b = events[i], c = events[i];
+    if (i % 50 == 49)
+      a.amount = b.amount = c.amount = money{90'000'000, *parse_currency("EUR")};
+    plain.score(a, at);
+    shadowed.score(b, at);
+    judged.score(c, at);
+    REQUIRE(b.risk.parts.size() == a.risk.parts.size() + 1);
+    const auto told = b.risk.parts.back();
+    b.risk.parts.pop_back();
+    CHECK(b.risk.parts == a.risk.parts);
+    CHECK(b.risk.score == a.risk.score);
+    CHECK(told.source == "shadow_model");
+    CHECK(told.name == other->id());
+    CHECK(told.points == 0);
+    CHECK(told.value == c.risk.score);
+    for (const auto& p : c.risk.parts)
+      CHECK((p.points == 0 || told.detail.find(p.name) != std::string::npos));
+  }
+  // The same model as in force says nothing twice.
+  REQUIRE(shadowed.set_shadow(shared_test_model()).ok());
+  auto e = events.back();
+  shadowed.score(e, log_offset{1'000});
+  CHECK(e.risk.parts.back().source != "shadow_model");
 }

@@ -1,4 +1,5 @@
-// mapping publish|check|rollback|list; model list|show|train|rollback: versions of a tenant on a running node.
+// mapping|rules|lists check|dry-run|publish|list|rollback; model list|show|train|check|promote|shadow|rollback:
+// versions of a tenant on a running node.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -39,8 +40,8 @@ void add_list(CLI::App& group, const std::string& kind, const std::string& path)
         fmt::print("no {} yet\n  next: pulse {} {} --tenant {}\n", kind, kind,
                    kind == "model" ? "train" : "publish FILE", o->tenant);
       for (const auto& v : all.at("data"))
-        fmt::print("{:>4}  {:<64} {:<8} {}\n", v.at("version").dump(), v.value("id", ""), v.value("state", ""),
-                   v.value("created_at", ""));
+        fmt::print("{:>4}  {:<64} {:<8} {:<8} {}\n", v.at("version").dump(), v.value("id", ""), v.value("state", ""),
+                   v.value("kind", ""), v.value("created_at", ""));
     });
   });
 }
@@ -54,33 +55,94 @@ void add_rollback(CLI::App& group, const std::string& kind, const std::string& p
       });
 }
 
-void add_mapping(CLI::App& program) {
-  auto* group = program.add_subcommand("mapping", "a tenant's mapping of its own names to PulseEcom's");
+/// A kind of version that tenants write themselves.
+struct document_group {
+  std::string kind;
+  std::string path;
+  std::string help;
+  bool dry_run = false;
+};
+
+json read_document(const std::string& file) {
+  const auto text = read_file(file);
+  if (!text)
+    fail({ec::not_found, file + " cannot be read", ""});
+  auto document = json::parse(*text, nullptr, false);
+  if (document.is_discarded())
+    fail({ec::malformed, file + " is no JSON", ""});
+  return document;
+}
+
+void show_done(const std::string& verb, const std::string& file, const json& done) {
+  if (verb == "check")
+    fmt::print("{} can be published\n", file);
+  else if (verb == "publish")
+    fmt::print("version {} takes effect with the next events\n", done.at("version").dump());
+  else
+    fmt::print("{} events, {} would change\n{}\n", done.at("events").dump(), done.at("changed").dump(), done.dump(2));
+}
+
+void add_documents(CLI::App& program, const document_group& g) {
+  auto* group = program.add_subcommand(g.kind, g.help);
   group->require_subcommand(1);
-  for (const auto& [verb, path, help] :
-       {std::tuple<std::string, std::string, std::string>{"check", "/mappings/check", "say every problem of a mapping"},
-        {"publish", "/mappings/publish", "store a mapping and put it in force"}}) {
+  for (const auto& [verb, help] : {std::pair<std::string, std::string>{"check", "say every problem of a document"},
+                                   {"dry-run", "say what it would change in stored events; keeps nothing"},
+                                   {"publish", "store a document and put it in force"}}) {
+    if (verb == "dry-run" && !g.dry_run)
+      continue;
     auto o = std::make_shared<version_options>();
-    auto* command = add(*group, o, verb, help, "mapping " + verb + " --tenant shop mapping.json");
-    command->add_option("file", o->file, "mapping document (JSON)")->required();
-    command->callback([o, verb = verb, path = path] {
-      const auto text = read_file(o->file);
-      if (!text)
-        fail({ec::not_found, o->file + " cannot be read", ""});
-      const auto document = json::parse(*text, nullptr, false);
-      if (document.is_discarded())
-        fail({ec::malformed, o->file + " is no JSON", ""});
-      const auto done = ask(*o, "POST", own(*o, path), document);
-      show(*o, done, [&] {
-        if (verb == "check")
-          fmt::print("{} can be published\n", o->file);
-        else
-          fmt::print("version {} takes effect with the next events\n", done.at("version").dump());
-      });
+    auto* command = add(*group, o, verb, help, fmt::format("{0} {1} --tenant shop {0}.json", g.kind, verb));
+    command->add_option("file", o->file, "document (JSON)")->required();
+    command->callback([o, g, verb = verb] {
+      const auto done = ask(*o, "POST", own(*o, g.path + "/" + verb), read_document(o->file));
+      show(*o, done, [&] { show_done(verb, o->file, done); });
     });
   }
-  add_list(*group, "mapping", "/mappings");
-  add_rollback(*group, "mapping", "/mappings");
+  add_list(*group, g.kind, g.path);
+  add_rollback(*group, g.kind, g.path);
+}
+
+} // namespace
+
+namespace {
+
+void add_promote(CLI::App& model) {
+  auto o = std::make_shared<version_options>();
+  auto force = std::make_shared<bool>(false);
+  auto* promote = add(model, o, "promote", "put a stored model in force", "model promote --tenant shop 5c1f…");
+  promote->add_option("id", o->id, "its id, or the version of an anomaly model")->required();
+  promote->add_flag("--force", *force, "also one that lost its comparison with the model in force");
+  promote->callback([o, force] {
+    const auto done =
+        ask(*o, "POST", own(*o, "/models/" + o->id + "/promote" + (*force ? "?force=true" : "")), json::object());
+    show(*o, done, [&] { fmt::print("model {} scores from the next events on\n", done.value("id", "")); });
+  });
+}
+
+void add_shadow(CLI::App& model) {
+  auto o = std::make_shared<version_options>();
+  auto* shadow = add(model, o, "shadow", "have a stored model score beside the one in force, deciding nothing",
+                     "model shadow --tenant shop 5c1f…");
+  shadow->add_option("id", o->id, "its id, or the version of an anomaly model")->required();
+  shadow->callback([o] {
+    const auto done = ask(*o, "POST", own(*o, "/models/" + o->id + "/shadow"), json::object());
+    show(*o, done, [&] { fmt::print("model {} scores in shadow from the next events on\n", done.value("id", "")); });
+  });
+}
+
+void add_check(CLI::App& model) {
+  auto o = std::make_shared<version_options>();
+  add(model, o, "check", "say whether events have changed since the model was fitted", "model check --tenant shop")
+      ->callback([o] {
+        const auto done = ask(*o, "POST", own(*o, "/models/check"), json::object());
+        show(*o, done, [&] {
+          fmt::print("{} events since then; ", done.at("rows").dump());
+          if (done.at("drifted").empty())
+            fmt::print("nothing has changed\n");
+          else
+            fmt::print("changed: {}\n  next: pulse model train --tenant {}\n", done.at("drifted").dump(), o->tenant);
+        });
+      });
 }
 
 } // namespace
@@ -88,13 +150,16 @@ void add_mapping(CLI::App& program) {
 void add_tenant_model_verbs(CLI::App& model) {
   add_list(model, "model", "/models");
   add_rollback(model, "model", "/models");
+  add_promote(model);
+  add_shadow(model);
+  add_check(model);
   auto t = std::make_shared<version_options>();
   add(model, t, "train", "fit a model on the tenant's history and put it in force", "model train --tenant shop")
       ->callback([t] {
         const auto done = ask(*t, "POST", own(*t, "/models/train"), json::object());
         show(*t, done, [&] {
-          fmt::print("model {} was fitted on {} events; it scores from here on\n", done.value("id", ""),
-                     done.at("rows").dump());
+          fmt::print("model {} was fitted on {} events; it scores from here on\nfraud model: {}\n",
+                     done.value("id", ""), done.at("rows").dump(), done.at("fraud").value("why", ""));
         });
       });
   auto s = std::make_shared<version_options>();
@@ -107,7 +172,9 @@ void add_tenant_model_verbs(CLI::App& model) {
 }
 
 void add_version_verbs(CLI::App& program) {
-  add_mapping(program);
+  add_documents(program, {"mapping", "/mappings", "a tenant's mapping of its own names to PulseEcom's", true});
+  add_documents(program, {"rules", "/rules", "a tenant's rules: points and outcomes of its own", true});
+  add_documents(program, {"lists", "/lists", "lists that a tenant's rules look into", false});
 }
 
 } // namespace pulse::cli

@@ -1,6 +1,8 @@
 // Documents of rules and lists: every problem at once, one id for one content, and what a broken rule does to others.
 #include <catch2/catch_test_macros.hpp>
 #include <fmt/format.h>
+#include <fstream>
+#include <iterator>
 
 #include "models/rules/lists.hpp"
 #include "models/rules/rule_set.hpp"
@@ -91,4 +93,14 @@ TEST_CASE("lists are one version, in one form", "[rules][f:4.2][f:4.3]") {
              "wrong_type /lists/d/2"});
   CHECK(list_problems(R"({"lists":[]})") == list{"wrong_type /lists"});
   CHECK(list_problems("{\"lists\":{\"a\":[\"" + std::string(300, 'x') + "\"]}}") == list{"too_large /lists/a/0"});
+}
+
+TEST_CASE("the examples in config can be published as they stand", "[rules][f:4.2]") {
+  const auto text = [](const std::string& name) {
+    std::ifstream file(std::string(PULSE_SOURCE_DIR) + "/config/" + name, std::ios::binary);
+    REQUIRE(file.good());
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  CHECK(problems(text("rules_example.json")).empty());
+  CHECK(list_problems(text("lists_example.json")).empty());
 }

@@ -1,0 +1,24 @@
+// A stored event as scoring and rules see it: for trying again what was decided.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "models/features/features.hpp"
+#include "ports/query_store.hpp"
+
+namespace pulse::http {
+
+/// As far as it is stored.
+event event_of(const stored_event& s);
+
+/// Its features as they were scored; unknown where they are not stored.
+features::row row_of(const stored_event& s);
+
+/// The smallest change that would have had another outcome: `{"from","to","changes":[{"name","from","to"}]}`. Tried
+/// with the rules, lists and model that decided, as far as these are the tenant's own versions; without changes when
+/// none was found. Nothing when the versions cannot be read.
+std::optional<std::string> flip_json(query_store& store, tenant_id tenant, const stored_event& s);
+
+} // namespace pulse::http

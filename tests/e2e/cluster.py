@@ -1,0 +1,218 @@
+"""A whole cluster for a test, by scripts/cluster: nodes over one broker and one Postgres, and load on all gateways."""
+
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import psycopg
+import pytest
+import requests
+from support import ROOT, Tenant, is_alive, poll
+from test_accounting import Client
+
+TERM_MS = int(os.environ.get("PULSE_E2E_TERM_MS", "3000"))
+SLOTS = 6
+
+
+class Cluster:
+    """Looks to a Tenant and to a Client like one node: requests go to the running nodes in turn."""
+
+    def __init__(self, nodes, **settings):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pulse-cluster-"))
+        self.dir.chmod(0o711)
+        self.env = dict(os.environ, PULSE_CLUSTER_DIR=str(self.dir / "cluster"), PULSE_CLUSTER_TERM_MS=str(TERM_MS),
+                        **settings)
+        for name in ("PULSE_POSTGRES_URL", "PULSE_POSTGRES_URL_FILE", "PULSE_KEY", "PULSE_DATA_DIR"):
+            self.env.pop(name, None)
+        self.turn = itertools.count()
+        self.tenants = 0
+        self._db = None
+        self.nodes = {}
+        self.first = nodes
+
+    def start(self):
+        self.run("start", "--nodes", str(self.first), "--slots", str(SLOTS))
+        return self.refresh()
+
+    def run(self, *args):
+        done = subprocess.run([str(ROOT / "scripts" / "cluster"), *args], env=self.env, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=300)
+        if done.returncode == 3:
+            pytest.skip("no Kafka: Java, Maven or the jars cannot be had here")
+        assert done.returncode == 0, (args, done.stdout, done.stderr, self.tail())
+        return done.stdout
+
+    def status(self):
+        return json.loads(self.run("status", "--json"))["nodes"]
+
+    def refresh(self):
+        self.nodes = {n["id"]: n for n in self.status()}
+        return self
+
+    def running(self):
+        return [n for n in list(self.nodes.values()) if n["pid"] and is_alive(n["pid"])]
+
+    @property
+    def url(self):
+        there = self.running()
+        return there[next(self.turn) % len(there)]["http"]
+
+    def request(self, method, path, **more):
+        return requests.request(method, self.url + path, timeout=more.pop("timeout", 30), **more)
+
+    def admin(self, node, path):
+        token = (pathlib.Path(node["data_dir"]) / "admin-token").read_text().strip()
+        return requests.get(node["admin"] + path, headers={"Authorization": "Bearer " + token}, timeout=10).json()
+
+    def cli(self, *args, on=None, status=0):
+        node = self.nodes[on] if on else self.running()[0]
+        done = subprocess.run([str(ROOT / "scripts" / "pulse"), *args, "--json"], capture_output=True, text=True,
+                              env=dict(self.env, PULSE_DATA_DIR=node["data_dir"]), timeout=90, stdin=subprocess.DEVNULL)
+        assert done.returncode == status, (args, done.returncode, done.stdout, done.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def tenant(self):
+        self.tenants += 1
+        return Tenant(self, f"shop-{self.tenants}")
+
+    def socket(self):
+        return next(line.split("host=")[1].split()[0] for line in
+                    (self.dir / "cluster" / "settings").read_text().splitlines() if "host=" in line)
+
+    def db(self):
+        if self._db is None or self._db.closed or self._db.broken:
+            self._db = self.connect()
+        return self._db
+
+    def connect(self):
+        """As superuser: row-level security does not hide anything from the test."""
+        return psycopg.connect(f"host={self.socket()} user=postgres dbname=pulse", autocommit=True)
+
+    def restart_postgres(self):
+        here = self.dir / "cluster"
+        subprocess.run(["bash", "-c", f'set -eu; . "{ROOT}/scripts/lib/common.sh"; . "{ROOT}/scripts/lib/postgres.sh"; '
+                        f'pg_down "{here}"; pg_up "{here}"'], env=self.env, check=True, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, timeout=90)
+
+    def signal(self, number, which):
+        os.kill(self.nodes[number]["pid"], which)
+
+    def holders(self):
+        """By slot: the node that holds it in fact. Its lease runs, and the position is under the lease's epoch."""
+        return dict(self.db().execute(
+            "SELECT l.slot, l.node FROM slot_lease l JOIN log_position p USING (generation, slot) "
+            "WHERE l.slot >= 0 AND l.node IS NOT NULL AND p.epoch = l.epoch AND l.expires_at > clock_timestamp() "
+            "AND coalesce(l.heading, l.node) = l.node").fetchall())
+
+    def all_owned(self, by=None):
+        found = self.holders()
+        return found if len(found) == SLOTS and (by is None or set(found.values()) == by) else None
+
+    def log_of(self, number):
+        return (self.dir / "cluster" / f"n{number}" / "log").read_text(errors="replace")
+
+    def tail(self, lines=25):
+        out = []
+        for log in sorted(self.dir.glob("cluster/n*/log")):
+            out += [f"--- {log.parent.name}"] + log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join(out)
+
+    def destroy(self):
+        if self._db is not None:
+            self._db.close()
+        for node in self.running():
+            with contextlib.suppress(OSError):
+                os.kill(node["pid"], signal.SIGCONT)
+        subprocess.run([str(ROOT / "scripts" / "cluster"), "stop", "--wipe"], env=self.env, stdin=subprocess.DEVNULL,
+                       capture_output=True, timeout=300)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Load:
+    """Clients that retry until each batch is acknowledged, over several tenants and all gateways."""
+
+    def __init__(self, cluster, clients=3):
+        self.cluster = cluster
+        self.tenants = [cluster.tenant() for _ in range(SLOTS)]
+        self.stop = threading.Event()
+        self.clients = [Client(cluster, self.tenants[i % len(self.tenants)], i, self.stop) for i in range(clients)]
+        for c in self.clients:
+            # Each batch goes to the next tenant, so that every slot has work.
+            deliver, turn = c.deliver, itertools.count(c.number)
+
+            def to_each(events, c=c, deliver=deliver, turn=turn):
+                if not events or events is getattr(c, "last", None):
+                    return deliver(events)
+                c.tenant = self.tenants[next(turn) % len(self.tenants)]
+                before = len(c.acknowledged)
+                deliver(events)
+                self.acked.setdefault(c.tenant.name, set()).update(c.acknowledged[before:])
+
+            c.deliver = to_each
+        self.acked = {}
+        self.positions = {}
+
+    def acknowledged(self):
+        return sum(len(c.acknowledged) for c in self.clients)
+
+    def no_position_went_back(self):
+        for generation, slot, at in self.cluster.db().execute(
+                "SELECT generation, slot, next_offset FROM log_position"):
+            assert at >= self.positions.get((generation, slot), 0), f"the position of slot {slot} went back"
+            self.positions[generation, slot] = at
+
+    def __enter__(self):
+        for c in self.clients:
+            c.start()
+        poll("the first acknowledgements", 30, lambda: self.acknowledged() > 300)
+        return self
+
+    def __exit__(self, kind, *_):
+        self.stop.set()
+        for c in self.clients:
+            c.join(70)
+        if kind is None:
+            self.books_close()
+
+    def books_close(self):
+        for c in self.clients:
+            assert not c.is_alive() and not c.problem, c.problem
+        for tenant in self.tenants:
+            acked = self.acked.get(tenant.name, set())
+
+            def all_there():
+                return acked <= {m for (m,) in tenant.events("message_id")}
+
+            poll(f"all of {tenant.name} stored", 60, all_there)
+            stored = [m for (m,) in tenant.events("message_id")]
+            assert len(stored) == len(set(stored)), "a message is stored twice"
+            assert set(stored) == acked, (len(stored), len(acked))
+            tenant.assert_accounts_close()
+        self.no_position_went_back()
+        print(f"{self.acknowledged()} events acknowledged, {sum(c.retried for c in self.clients)} times sent again; "
+              "lost 0, doubled 0")
+
+    def stalls(self, since, until):
+        """Milliseconds from receipt to storing of what came in between (times of the database): median, p99, most."""
+        found = self.cluster.db().execute(
+            "SELECT percentile_cont(ARRAY[0.5, 0.99, 1.0]) WITHIN GROUP (ORDER BY extract(epoch FROM "
+            "stored_at - received_at) * 1000) FROM event WHERE received_at BETWEEN %s AND %s", (since, until)).fetchone()
+        return [round(x) for x in found[0]] if found[0] else None
+
+    def now(self):
+        return self.cluster.db().execute("SELECT clock_timestamp()").fetchone()[0]
+
+
+def until_owned(cluster, by, seconds):
+    """How long it takes until every slot is owned by exactly these nodes."""
+    at = time.monotonic()
+    poll(f"every slot owned by {by}", seconds, lambda: cluster.all_owned(by))
+    return time.monotonic() - at

@@ -1,0 +1,172 @@
+"""Nodes that come and go over one real broker and one Postgres, under load whose clients retry until acknowledged:
+nothing acknowledged is lost or stored twice, rollups equal a recount, and every slot has an owner again in time.
+
+PULSE_E2E_TERM_MS: the lease's term (3000, the default). A leader's successor waits for a term of its own before it takes
+anybody's lease: with a longer term two of them are the limit, and not a term and five seconds.
+"""
+
+import signal
+import time
+
+import pytest
+from cluster import SLOTS, TERM_MS, Cluster, Load, until_owned
+from support import poll
+
+TERM = TERM_MS / 1000
+REPLACED = max(TERM + 5, 2 * TERM + 2)
+
+
+@pytest.fixture(scope="module")
+def _cluster():
+    made = Cluster(2)
+    try:
+        yield made.start()
+    finally:
+        made.destroy()
+
+
+@pytest.fixture
+def cluster(_cluster, request):
+    """Two nodes that share the slots, as each test finds them and leaves them."""
+    request.node.pulse_nodes = [_cluster]
+    for number in (1, 2):
+        if not any(n["id"] == number for n in _cluster.running()):
+            _cluster.run("restart", str(number))
+    _cluster.refresh()
+    poll("two nodes share the slots", 60, lambda: _cluster.all_owned({"node-1", "node-2"}))
+    return _cluster
+
+
+@pytest.mark.feature("11.2")
+def test_two_nodes_share_the_slots_and_either_takes_any_tenants_events(cluster):
+    with Load(cluster) as load:
+        start = load.now()
+        poll("events through both gateways", 30, lambda: load.acknowledged() > 1500)
+        print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
+    shares = [len(n["slots"]) for n in cluster.status() if n["state"] == "running"]
+    # By load, not by count.
+    assert len(shares) == 2 and sum(shares) == SLOTS and min(shares) >= 1, shares
+    seen = cluster.cli("cluster", "status")
+    assert [n["state"] for n in seen["data"]] == ["live", "live"]
+    assert sum(n["leads"] for n in seen["data"]) == 1
+    assert seen["slots"] == SLOTS and seen["slots_unowned"] == 0
+    # Every node answers for all.
+    assert cluster.cli("cluster", "status", on=2)["data"][0]["slots"] == seen["data"][0]["slots"]
+
+
+@pytest.mark.feature("11.1", "11.2")
+def test_a_node_that_is_killed_under_load_is_replaced_within_a_term_and_five_seconds(cluster):
+    with Load(cluster) as load:
+        for victim, other in ((1, 2), (2, 1)):
+            leads = next(n["id"] for n in cluster.cli("cluster", "status", on=other)["data"] if n["leads"])
+            start = load.now()
+            cluster.run("kill", str(victim))
+            owned = until_owned(cluster, {f"node-{other}"}, REPLACED)
+            print(f"kill -9 of node-{victim} ({'leader' if leads == f'node-{victim}' else 'follower'}): every slot owned "
+                  f"after {owned:.1f} s (term {TERM:.0f} s)")
+            done = load.acknowledged()
+            poll("acknowledged by the one that is left", 20, lambda: load.acknowledged() > done + 50)
+            print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
+            load.no_position_went_back()
+            cluster.run("restart", str(victim))
+            cluster.refresh()
+            print(f"it came back: both share after {until_owned(cluster, {'node-1', 'node-2'}, 30):.1f} s")
+
+
+@pytest.mark.feature("11.1")
+def test_a_node_that_is_told_to_end_hands_its_slots_over_and_one_that_joins_takes_its_share(cluster):
+    with Load(cluster) as load:
+        start, at, told = load.now(), time.monotonic(), len(cluster.log_of(2))
+        cluster.signal(2, signal.SIGTERM)
+        poll("node-2 has ended", 30, lambda: not any(n["id"] == 2 for n in cluster.running()))
+        print(f"SIGTERM: ended after {time.monotonic() - at:.1f} s")
+        print(f"every slot owned {until_owned(cluster, {'node-1'}, TERM):.1f} s later")
+        assert '"slot_dropped"' not in cluster.log_of(2)[told:], "a slot was dropped, not handed over"
+        print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
+        start, at = load.now(), time.monotonic()
+        cluster.run("restart", "2")
+        cluster.refresh()
+        joined = time.monotonic()
+        until_owned(cluster, {"node-1", "node-2"}, 30)
+        print(f"joined: serves after {joined - at:.1f} s, holds slots {time.monotonic() - joined:.1f} s later")
+        print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
+        moves = cluster.cli("cluster", "moves", "--limit", "20")["data"]
+        assert moves[0]["to"] == "node-2" and moves[0]["reason"], moves[0]
+        start, at = load.now(), time.monotonic()
+        cluster.run("add")
+        cluster.refresh()
+        joined = time.monotonic()
+        until_owned(cluster, {"node-1", "node-2", "node-3"}, 30)
+        print(f"a third one: serves after {joined - at:.1f} s, holds slots {time.monotonic() - joined:.1f} s later")
+        at = time.monotonic()
+        assert cluster.cli("cluster", "drain", "node-3", on=1)["state"] == "left"
+        print(f"drained again within {time.monotonic() - at:.1f} s")
+        print(f"every slot owned {until_owned(cluster, {'node-1', 'node-2'}, TERM):.1f} s later")
+        poll("node-3 has ended", 10, lambda: not any(n["id"] == 3 for n in cluster.running()))
+        print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
+
+
+@pytest.mark.feature("11.6", "11.5")
+def test_a_node_that_was_stopped_for_longer_than_its_term_changes_nothing_when_it_goes_on(cluster):
+    with Load(cluster) as load:
+        epochs = dict(cluster.db().execute("SELECT slot, epoch FROM log_position").fetchall())
+        run = cluster.db().execute("SELECT incarnation FROM node WHERE node = 'node-1'").fetchone()[0]
+        mine = {slot for slot, node in cluster.holders().items() if node == "node-1"}
+        assert mine
+        told = len(cluster.log_of(1))
+        cluster.signal(1, signal.SIGSTOP)
+        # Its gateway does not answer either: clients go to the other one.
+        stopped = cluster.nodes.pop(1)
+        try:
+            print(f"SIGSTOP: every slot owned after {until_owned(cluster, {'node-2'}, REPLACED):.1f} s")
+            after = dict(cluster.db().execute("SELECT slot, epoch FROM log_position").fetchall())
+            assert all(after[slot] > epochs[slot] for slot in mine)
+            taken_at = load.now()
+            # Its sessions for these slots were ended with their locks.
+            left = cluster.db().execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE %s "
+                                        "AND state LIKE 'idle in transaction%%'", (f"pulse-writer {run}%",)).fetchone()
+            assert left == (0,)
+        finally:
+            cluster.nodes[1] = stopped
+            cluster.signal(1, signal.SIGCONT)
+        # It goes on as the same run, finds its slots gone, drops them, and is given its share anew.
+        poll("node-1 drops what it held", 30, lambda: cluster.log_of(1)[told:].count('"slot_dropped"') >= len(mine))
+        print(f"SIGCONT: both share after {until_owned(cluster, {'node-1', 'node-2'}, 30):.1f} s")
+        assert cluster.db().execute("SELECT incarnation FROM node WHERE node = 'node-1'").fetchone()[0] == run
+        # Between the take-over and when it was given slots again it wrote nothing.
+        changed = cluster.db().execute(
+            "SELECT count(*) FROM event WHERE node = %s AND stored_at > %s AND stored_at < (SELECT min(at) FROM "
+            "move_history WHERE to_node = 'node-1' AND at > %s)", (run, taken_at, taken_at)).fetchone()[0]
+        print(f"rows that it changed as a former owner: {changed}")
+        assert changed == 0
+        load.no_position_went_back()
+
+
+@pytest.mark.feature("11.2")
+def test_postgres_restarted_under_load_costs_nothing_but_time(cluster):
+    with Load(cluster) as load:
+        at = time.monotonic()
+        cluster.restart_postgres()
+        back = time.monotonic()
+        poll("every slot owned", 30, cluster.all_owned)
+        print(f"Postgres was away for {back - at:.1f} s; every slot owned {time.monotonic() - back:.1f} s after")
+        done = load.acknowledged()
+        poll("acknowledged", 20, lambda: load.acknowledged() > done + 200)
+        load.no_position_went_back()
+
+
+@pytest.mark.feature("11.1", "11.9")
+def test_the_command_line_drains_a_node_and_tells_why_slots_moved(cluster):
+    # From one node about another; the one that is drained ends with status 0.
+    seen = cluster.cli("cluster", "drain", "node-2", on=1)
+    assert seen == {"id": "node-2", "state": "left"}
+    poll("node-2 has ended", 10, lambda: not any(n["id"] == 2 for n in cluster.running()))
+    until_owned(cluster, {"node-1"}, TERM)
+    planned = cluster.cli("cluster", "moves", "--dry-run")
+    assert planned == {"data": [], "dry_run": True}
+    made = cluster.cli("cluster", "moves")["data"]
+    assert made[0]["from"] == "node-2" and made[0]["to"] == "node-1" and all(m["reason"] for m in made)
+    cluster.cli("cluster", "drain", "node-9", status=1)
+    slots = cluster.admin(cluster.nodes[1], "/admin/v1/slots")["data"]
+    assert [s["slot"] for s in slots] == list(range(SLOTS))
+    assert all(s["node"] == "node-1" and s["lag"] is not None for s in slots)

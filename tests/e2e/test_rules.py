@@ -1,0 +1,135 @@
+"""Rules from outside: published, they decide; in shadow, they change nothing; broken, they are refused with their place."""
+
+import datetime
+import json
+
+import pytest
+
+from support import poll
+
+UTC = datetime.timezone.utc
+
+
+def order(number, card, revenue=20, **more):
+    return {"type": "track", "event": "Order Completed", "userId": f"u{number}", "messageId": f"r-{number}",
+            "timestamp": (datetime.datetime.now(UTC) - datetime.timedelta(minutes=5)).isoformat(),
+            "properties": {"order_id": f"o{number}", "revenue": revenue, "currency": "EUR", "card_fingerprint": card,
+                           **more}}
+
+
+def put(shop, path, document):
+    return shop.request("PUT", path, data=json.dumps(document), headers={"Content-Type": "application/json"})
+
+
+def post(shop, path, document):
+    return shop.request("POST", path, data=json.dumps(document), headers={"Content-Type": "application/json"})
+
+
+def in_force(shop, path):
+    def check():
+        rows = shop.get(path).json()["data"]
+        return rows and rows[0]["state"] == "live"
+    poll(f"{path} in force", 20, check)
+
+
+def risk(node, shop, events):
+    assert shop.send(events).status_code == 200
+    node.settle()
+    got = {e["message_id"]: e["risk"] for e in shop.get("/v1/events", limit=100).json()["data"]}
+    return [got[e["messageId"]] for e in events]
+
+
+def parts(risk, source):
+    return {p["name"]: p for p in risk["parts"] if p["source"] == source}
+
+
+@pytest.mark.feature("4.1", "4.2", "4.3", "4.4", "4.10")
+def test_a_published_rule_declines_with_its_reason_and_a_shadow_rule_changes_nothing(node, shop):
+    rules = {"rules": [
+        {"name": "blocked", "when": 'card in list("blocked_cards")', "outcome": "decline", "points": 12.5},
+        {"name": "fast", "when": "velocity(card, 1h) > 2", "outcome": "review", "points": 5},
+        {"name": "try", "state": "shadow", "when": "amount > 500", "outcome": "decline", "points": 90}]}
+    assert put(shop, "/v1/lists", {"lists": {"blocked_cards": ["bad"]}}).status_code == 201
+    done = put(shop, "/v1/rules", rules)
+    assert done.status_code == 201, done.text
+    in_force(shop, "/v1/rules")
+    in_force(shop, "/v1/lists")
+    blocked, large, one, two, three = risk(node, shop, [
+        order(1, "bad"), order(2, "k0", 900), order(3, "k3"), order(4, "k3"), order(5, "k3")])
+    assert blocked["outcome"] == "decline"
+    assert parts(blocked, "rule")["blocked"]["points"] == 12.5
+    assert '"bad"' in parts(blocked, "rule")["blocked"]["detail"]
+    for r in (blocked, large, one, two, three):
+        assert sum(p["points"] for p in r["parts"]) == r["score"]
+    assert parts(large, "shadow")["try"]["points"] == 0
+    assert "amount 900 EUR" in parts(large, "shadow")["try"]["detail"]
+    assert not parts(large, "rule")
+    assert large["score"] == sum(p["points"] for p in large["parts"] if p["source"] in ("model", "range", "local"))
+    assert large["outcome"] == ("decline" if large["score"] >= 95 else "review" if large["score"] >= 75 else "approve")
+    assert not parts(one, "rule") and not parts(two, "rule")
+    assert three["outcome"] in ("review", "decline")
+    assert parts(three, "rule")["fast"]["detail"] == "review: velocity(card, 1h) 3"
+    # Back to what was before: an empty rule set comes first, so that there is one.
+    assert put(shop, "/v1/rules", {"rules": []}).status_code == 201
+    in_force(shop, "/v1/rules")
+    [free] = risk(node, shop, [order(6, "bad")])
+    assert not parts(free, "rule")
+    assert post(shop, "/v1/rules/rollback", {}).status_code == 200
+    in_force(shop, "/v1/rules")
+    [again] = risk(node, shop, [order(7, "bad")])
+    assert again["outcome"] == "decline"
+    assert {a[0] for a in shop.sql("SELECT action FROM audit WHERE tenant_id = %s")} >= {"publish rules", "publish lists"}
+
+
+@pytest.mark.feature("4.2", "4.3")
+def test_a_broken_rule_is_refused_with_every_place(node, shop):
+    got = post(shop, "/v1/rules/check", {"rules": [{"name": "a", "when": "amout > 5 and\n cuntry == 1"}]})
+    assert got.status_code == 422
+    errors = got.json()["errors"]
+    assert [e["pointer"] for e in errors] == ["/rules/0/when"] * 2
+    assert errors[0]["detail"].startswith("line 1, column 1: ")
+    assert errors[1]["detail"].startswith("line 2, column 2: ")
+    assert put(shop, "/v1/rules", {"rules": [{"name": "a", "when": "amout > 5"}]}).status_code == 422
+    assert post(shop, "/v1/rules/check", {"rules": [{"name": "a", "when": "amount > 5"}]}).json() == {"ok": True}
+    assert post(shop, "/v1/lists/check", {"lists": {"a b": [5]}}).status_code == 422
+    reader = shop.make_key("read")["key"]
+    assert shop.request("PUT", "/v1/rules", reader, data='{"rules":[]}',
+                        headers={"Content-Type": "application/json"}).status_code == 403
+
+
+@pytest.mark.feature("4.4", "4.9")
+def test_a_dry_run_tells_what_rules_would_have_done(node, shop):
+    risk(node, shop, [order(i, "k1", 10 * i) for i in range(1, 11)])
+    document = {"rules": [{"name": "big", "when": "amount > 75", "outcome": "decline"},
+                          {"name": "many", "state": "shadow", "when": "velocity(card, 1h) >= 10"}]}
+    got = post(shop, "/v1/rules/dry-run", document)
+    assert got.status_code == 200, got.text
+    report = got.json()
+    assert report["events"] == 10 and report["changed"] == 3
+    assert report["outcomes"]["decline"]["events"] == 3
+    assert report["outcomes"]["decline"]["money"] == [{"amount": "270.00", "currency": "EUR"}]
+    big, many = report["rules"]
+    assert big["hits"] == 3 and big["by_outcome"]["decline"] == 3
+    assert many["state"] == "shadow" and many["hits"] == 1
+    assert len(report["data"]) == 3 and report["data"][0]["after"]["outcome"] == "decline"
+    # Nothing was kept.
+    assert shop.get("/v1/rules").json()["data"] == []
+
+
+@pytest.mark.feature("4.3", "4.9")
+def test_the_command_line_checks_publishes_rolls_back_and_backtests(node, shop, tmp_path):
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps({"rules": [{"name": "big", "when": "amount > 75", "outcome": "decline"}]}))
+    assert node.cli("rules", "check", "--tenant", shop.name, str(rules)) == {"ok": True}
+    assert node.cli("rules", "publish", "--tenant", shop.name, str(rules))["version"] == 1
+    assert [v["version"] for v in node.cli("rules", "list", "--tenant", shop.name)["data"]] == [1]
+    lists = tmp_path / "lists.json"
+    lists.write_text(json.dumps({"lists": {"vip": ["ada"]}}))
+    assert node.cli("lists", "publish", "--tenant", shop.name, str(lists))["version"] == 1
+    node.cli("rules", "rollback", "--tenant", shop.name, status=1)
+    history = tmp_path / "events.ndjson"
+    history.write_text("".join(json.dumps(order(i, "k", 10 * i, fraud=i > 8)) + "\n" for i in range(1, 11)))
+    report = node.cli("backtest", "--rules", str(rules), "--input", str(history), "--label", "properties.fraud")
+    assert report["events"] == 10 and report["refused"] == 0
+    assert report["recall"] == 1 and report["precision"] == pytest.approx(2 / 3)
+    assert report["rules"][0]["precision_interval"][0] < 2 / 3 < report["rules"][0]["precision_interval"][1]
