@@ -1,4 +1,6 @@
 // `pulse`: one program, its verbs below runtime/node/cli.
+#include <caf/io/all.hpp>
+#include <caf/openssl/all.hpp>
 #include <CLI/CLI.hpp>
 
 #include "actors/cluster_interfaces.hpp"
@@ -9,9 +11,12 @@
 
 int main(int argc, char** argv) {
   caf::core::init_global_meta_objects();
+  caf::io::middleman::init_global_meta_objects();
+  caf::openssl::manager::init_global_meta_objects();
   caf::init_global_meta_objects<caf::id_block::pulse>();
   caf::init_global_meta_objects<caf::id_block::pulse_handles>();
   caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+  caf::init_global_meta_objects<caf::id_block::pulse_lend>();
   CLI::App program("PulseEcom: takes shops' events, scores them, counts them, and tells what is out of the ordinary.",
                    "pulse");
   program.require_subcommand(1);

@@ -45,6 +45,8 @@ lease_owner_actor::behavior_type owner_of(std::shared_ptr<seen> s) {
         s->left = true;
         s->superseded = superseded;
       },
+      [](view_atom, const cluster_view_ptr&) {},
+      [](hint_atom) {},
   };
 }
 
@@ -61,6 +63,7 @@ struct fixture {
       caf::init_global_meta_objects<caf::id_block::pulse>();
       caf::init_global_meta_objects<caf::id_block::pulse_handles>();
       caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+      caf::init_global_meta_objects<caf::id_block::pulse_lend>();
       return true;
     }();
     (void)once;

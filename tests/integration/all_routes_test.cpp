@@ -14,6 +14,7 @@ TEST_CASE("every public route is described, and every described route is there",
   caf::init_global_meta_objects<caf::id_block::pulse>();
   caf::init_global_meta_objects<caf::id_block::pulse_handles>();
   caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+  caf::init_global_meta_objects<caf::id_block::pulse_lend>();
   caf::actor_system_config config;
   caf::actor_system system{config};
   settings conf;

@@ -40,6 +40,7 @@ struct running_node {
       caf::init_global_meta_objects<caf::id_block::pulse>();
       caf::init_global_meta_objects<caf::id_block::pulse_handles>();
       caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+      caf::init_global_meta_objects<caf::id_block::pulse_lend>();
       return true;
     }();
     (void)once;
