@@ -1,8 +1,10 @@
 // The actors by which nodes share the slots, and what they send: beside interfaces.hpp, with numbers of their own. On
-// one node with the embedded log no lease_keeper runs.
+// one node with the embedded log only the node_agent runs.
 //
-//   node_agent (is a lease_owner)
-//   └─ lease_keeper                   one a node: drives models/cluster/keeper with the database
+//   node_agent (is a lease_owner and a lend_desk)
+//   ├─ lease_keeper                   one a node: drives models/cluster/keeper with the database
+//   ├─ connector                      one a node: keeps a direct link to every other node
+//   └─ peer                           one a node, published on its port: what the others may ask
 #pragma once
 
 #include "actors/interfaces.hpp"
@@ -14,7 +16,7 @@ using cluster_view_ptr = std::shared_ptr<const cluster::view>;
 
 } // namespace pulse
 
-CAF_BEGIN_TYPE_ID_BLOCK(pulse_cluster, caf::id_block::pulse_handles::end)
+CAF_BEGIN_TYPE_ID_BLOCK(pulse_cluster, caf::first_custom_type_id + 130)
 
 CAF_ADD_TYPE_ID(pulse_cluster, (pulse::epoch))
 CAF_ADD_TYPE_ID(pulse_cluster, (pulse::cluster_view_ptr))
@@ -23,6 +25,9 @@ CAF_ADD_ATOM(pulse_cluster, pulse, left_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, fenced_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, join_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, view_atom)
+CAF_ADD_ATOM(pulse_cluster, pulse, hint_atom)
+CAF_ADD_ATOM(pulse_cluster, pulse, hello_atom)
+CAF_ADD_ATOM(pulse_cluster, pulse, peer_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse_cluster)
 
@@ -40,14 +45,40 @@ using lease_owner_actor = caf::typed_actor<
     // This node leads from here on, or does not any more: for what only one node of the cluster does.
     caf::result<void>(lead_atom, bool),
     // The node has left the cluster. True: a newer run of it has joined, and this one has to end.
-    caf::result<void>(left_atom, bool)>;
+    caf::result<void>(left_atom, bool),
+    // What was just seen of the cluster.
+    caf::result<void>(view_atom, cluster_view_ptr),
+    // This node changed the cluster's rows: others may want to look.
+    caf::result<void>(hint_atom)>;
 
 /// The node_agent in full.
-using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend<
-    // The listeners serve: join the cluster, as a node that others reach under this address.
-    caf::result<void>(join_atom, std::string),
+using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend_with<lend_desk_actor>::extend<
+    // The listeners serve: open the node's port and join the cluster. Answers with the port's address.
+    caf::result<std::string>(join_atom),
+    // Another node says that something may have changed.
+    caf::result<void>(wake_atom),
+    // The link to another node; without an actor: there is none any more.
+    caf::result<void>(peer_atom, std::string, caf::strong_actor_ptr),
     // What was last seen of the cluster; empty without one.
     caf::result<cluster_view_ptr>(view_atom)>;
+
+/// What a node answers to the others: only what may travel. Published on the node's port. Child of the node_agent.
+using peer_actor = caf::typed_actor<
+    // A node, a run of it, and where that one is asked; answered with the run of this node. Says that the link works.
+    caf::result<std::string>(hello_atom, std::string, std::string, caf::strong_actor_ptr),
+    // Something may have changed in the cluster's rows: look now.
+    caf::result<void>(wake_atom),
+    // As lend_desk_actor.
+    caf::result<lend_answer>(lend_atom, lend_request), caf::result<void>(settle_atom, settle_note)>;
+
+/// Keeps the links to the other nodes. Detached: it probes before it dials. Child of the node_agent.
+using connector_actor = caf::typed_actor<
+    // What this node's hello names; before it nothing is dialled.
+    caf::result<void>(join_atom, caf::strong_actor_ptr),
+    // A node has said hello: it is linked.
+    caf::result<void>(hello_atom, std::string, std::string, caf::strong_actor_ptr),
+    // INTERNAL: dials what is not linked.
+    caf::result<void>(tick_atom)>;
 
 /// Keeps the node's leases. Detached: it speaks to the database. Child of the node_agent; its death ends the node.
 using lease_keeper_actor = caf::typed_actor<

@@ -4,9 +4,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "actors/lease_keeper/lease_gate.hpp"
+#include "actors/lend.hpp"
 #include "base/time.hpp"
 #include "models/event/request_parser.hpp"
 #include "models/slot/machine.hpp"
@@ -43,10 +45,14 @@ struct actor_context {
   std::string public_url;
   /// Batches are written to the topics that others read before they are stored.
   bool taps = false;
+  /// Alerts, trainings and what else is due are looked for; not while the log is only read again.
+  bool due_work = true;
   /// In a cluster: until when each slot may be stored. Without it the data directory's lock says enough.
   std::shared_ptr<const lease_gate> gate = nullptr;
   /// In a cluster: a slot that is held by lease found a newer owner, or cannot go on. Any thread.
   std::function<void(slot_id, epoch)> slot_lost = nullptr;
+  /// In a cluster: where limits are borrowed. Without it each is kept where the requests come in.
+  std::optional<lend_desk_actor> desk = std::nullopt;
   /// Without it no metric is watched.
   std::function<std::unique_ptr<series_store>()> make_series_store = nullptr;
 };

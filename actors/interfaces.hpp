@@ -11,6 +11,7 @@
 //   └─ store_worker                   blocking: settings, what is due
 #pragma once
 
+#include "actors/lend.hpp"
 #include "actors/messages.hpp"
 
 namespace pulse {
@@ -20,7 +21,9 @@ using ingestion_actor = caf::typed_actor<
     // Answers through the request's `done`, when the log says durable.
     caf::result<void>(ingest_atom, ingest_ptr),
     // Takes new limits.
-    caf::result<void>(settings_atom, settings_ptr)>;
+    caf::result<void>(settings_atom, settings_ptr),
+    // INTERNAL: requests wait for the owner of the tenant's limit.
+    caf::result<void>(tick_atom)>;
 
 /// Scores one tenant's enriched parts in order. Child of the tenant_supervisor; event-based. Quits when it throws:
 /// its state is not to be trusted then.
@@ -51,6 +54,9 @@ using tenant_supervisor_actor = caf::typed_actor<
     caf::result<void>(ingest_atom, ingest_ptr),
     // There may be alerts to tell, or deliveries that are due.
     caf::result<void>(alert_atom),
+    // Lends of the tenant's limit, which is owned under this epoch since that moment (clock::monotonic_ms).
+    caf::result<lend_answer>(lend_atom, lend_request, std::int64_t, std::int64_t),
+    caf::result<void>(settle_atom, settle_note),
     // INTERNAL: refreshes settings, restarts, quits when idle.
     caf::result<void>(tick_atom)>;
 
@@ -113,7 +119,8 @@ using node_agent_actor = caf::typed_actor<
 
 } // namespace pulse
 
-CAF_BEGIN_TYPE_ID_BLOCK(pulse_handles, caf::id_block::pulse::end)
+// Room for what is added above: the numbers are those on the wire.
+CAF_BEGIN_TYPE_ID_BLOCK(pulse_handles, caf::first_custom_type_id + 100)
 
 CAF_ADD_TYPE_ID(pulse_handles, (pulse::tenant_supervisor_actor))
 

@@ -12,6 +12,7 @@ inline void register_message_types() {
     caf::init_global_meta_objects<caf::id_block::pulse>();
     caf::init_global_meta_objects<caf::id_block::pulse_handles>();
     caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
+    caf::init_global_meta_objects<caf::id_block::pulse_lend>();
     return true;
   }();
   (void)once;

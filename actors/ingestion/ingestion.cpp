@@ -51,9 +51,13 @@ void recent_event_ids::add(const event_id& id) {
 
 ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, tenant_settings s) :
   self(p), context(std::move(c)), settings(std::move(s)), bucket({settings.rate, settings.burst}, context->time.now()) {
+  const auto id = context->random.next_uuid();
+  for (int i = 8; i < 16; ++i)
+    gateway = gateway << 8 | id.bytes[static_cast<std::size_t>(i)];
 }
 
-void ingestion_state::ingest(ingest_request& request) {
+void ingestion_state::ingest(const ingest_ptr& taken_in) {
+  auto& request = *taken_in;
   const stage_timer timer(context->metrics, "ingestion");
   ingest_reply reply;
   auto parsed = parse_request(request.body, request.shape, context_of(request, *context));
@@ -63,6 +67,8 @@ void ingestion_state::ingest(ingest_request& request) {
     return;
   }
   reply.single = parsed->single;
+  if (context->desk && settings.rate > 0)
+    return borrow(taken_in, std::move(*parsed), std::move(reply));
   const auto n = static_cast<std::int64_t>(parsed->events.size());
   const auto taken = bucket.take(n, context->time.now());
   reply.rate = {bucket.limits(), taken};
@@ -135,11 +141,12 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
 
 ingestion_actor::behavior_type ingestion_state::make_behavior() {
   return {
-      [this](ingest_atom, const ingest_ptr& request) { ingest(*request); },
+      [this](ingest_atom, const ingest_ptr& request) { ingest(request); },
       [this](settings_atom, const settings_ptr& fresh) {
         settings = fresh->value();
         bucket.set({settings.rate, settings.burst}, context->time.now());
       },
+      [this](tick_atom) { loan_ticked(); },
   };
 }
 

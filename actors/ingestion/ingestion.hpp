@@ -3,12 +3,14 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_set>
 
 #include "actors/context.hpp"
 #include "actors/interfaces.hpp"
+#include "models/quota/borrower.hpp"
 #include "models/quota/token_bucket.hpp"
 
 namespace pulse {
@@ -32,13 +34,35 @@ struct ingestion_state {
 
   ingestion_actor::behavior_type make_behavior();
 
-  void ingest(ingest_request& request);
+  /// A request that waits for the owner of the limit.
+  struct held_request {
+    ingest_ptr request;
+    parsed_request parsed;
+    ingest_reply reply;
+    std::int64_t n;
+  };
+
+  void ingest(const ingest_ptr& taken_in);
   void append(ingest_request& request, parsed_request parsed, ingest_reply reply);
+
+  // ingestion_quota.cpp: a limit that the cluster shares.
+  void borrow(const ingest_ptr& request, parsed_request parsed, ingest_reply reply);
+  void ask_owner(const ask_action& a);
+  void carry_out(std::vector<borrower_action>& actions);
+  void admitted(std::uint64_t waiter);
+  void refused(std::uint64_t waiter, std::int64_t retry_after_ms, error why);
+  void loan_ticked();
 
   ingestion_actor::pointer self;
   context_ptr context;
   tenant_settings settings;
   token_bucket bucket;
+  /// Instead of the bucket, where the context has a desk. `gateway` names this run of this child.
+  borrower quota;
+  std::uint64_t gateway = 0;
+  std::uint64_t next_waiter = 1;
+  std::map<std::uint64_t, held_request> held;
+  bool ticking = false;
   /// Refused events that were written in this hour; beyond the limit they are counted only.
   std::int64_t refused_hour = 0;
   std::int64_t refused_written = 0;

@@ -61,14 +61,18 @@ bool lease_keeper_state::ask_database(const cluster::action& a, std::vector<clus
   } else if (const auto* take = std::get_if<cluster::take_action>(&a)) {
     const auto taken = store->take(me, take->leases);
     taken ? keeper.on_taken(take->request, *taken, now(), out) : failed(take->request, taken.err(), out);
+    if (taken && !taken->empty())
+      self->send(owner, hint_atom_v);
   } else if (const auto* release = std::get_if<cluster::release_action>(&a)) {
     const auto done = store->release(me, release->slot, release->epoch);
     done ? keeper.on_released(release->request, now(), out) : failed(release->request, done.err(), out);
+    self->send(owner, hint_atom_v);
   } else if (const auto* place = std::get_if<cluster::place_action>(&a)) {
     for (const auto& m : place->assignments)
       log::info("slot_placed", component, fmt::format("slot {} to {}: {}", m.slot.value, m.to.value, m.reason));
     const auto done = store->place(me, place->epoch, place->assignments);
     done ? keeper.on_placed(place->request, now(), out) : failed(place->request, done.err(), out);
+    self->send(owner, hint_atom_v);
   } else {
     return false;
   }
@@ -77,10 +81,12 @@ bool lease_keeper_state::ask_database(const cluster::action& a, std::vector<clus
 
 void lease_keeper_state::ask_view(std::uint64_t request, const result<cluster::view>& answer,
                                   std::vector<cluster::action>& out) {
-  if (answer)
-    keeper.on_view(request, *answer, now(), out);
-  else
+  if (!answer) {
     failed(request, answer.err(), out);
+    return;
+  }
+  keeper.on_view(request, *answer, now(), out);
+  self->send(owner, view_atom_v, std::make_shared<const cluster::view>(*answer));
 }
 
 void lease_keeper_state::failed(std::uint64_t request, const error& why, std::vector<cluster::action>& out) {

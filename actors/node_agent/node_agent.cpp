@@ -37,11 +37,22 @@ node_agent_state::node_agent_state(node_root_actor::pointer p, context_ptr c, st
   self(p), context(std::move(c)), part(std::move(in)) {
   for (int i = 0; i < context->store_workers; ++i)
     workers.push_back(self->spawn<store_worker, caf::linked + caf::detached>(context));
-  if (!part)
+  if (part) {
+    auto own = std::make_shared<actor_context>(*context);
+    own->desk = lend_desk_actor(self);
+    context = std::move(own);
+  } else {
     own_every_slot();
+  }
   self->set_down_handler([this](const caf::down_msg& down) {
-    if (!slot_down(down))
-      std::erase_if(supervisors, [&](const auto& s) { return s.second.address() == down.source; });
+    if (slot_down(down))
+      return;
+    for (const auto& [tenant, supervisor] : supervisors)
+      // One that ended because it was idle had a full bucket: its successor may start with one.
+      if (supervisor.address() == down.source && !down.reason)
+        for (auto& [slot, held] : slots)
+          held.lending.erase(tenant);
+    std::erase_if(supervisors, [&](const auto& s) { return s.second.address() == down.source; });
   });
 }
 
@@ -67,7 +78,7 @@ tenant_supervisor_actor node_agent_state::supervisor_of(tenant_id tenant) {
 /// Of the tenants whose slots are held here: what is due is done by one node.
 void node_agent_state::look_for_due() {
   auto here = slots_here();
-  if (here.empty() || std::exchange(asking_due, true))
+  if (!context->due_work || here.empty() || std::exchange(asking_due, true))
     return;
   self->request(workers.front(), store_timeout, due_atom_v, std::move(here))
       .then(
@@ -260,7 +271,6 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
       [this](tick_atom) {
         look_for_due();
         measure_loads();
-        watch_cluster();
         self->delayed_send(node_root_actor(self), tick_interval, tick_atom_v);
       },
       [this](start_atom, slot_id slot, epoch under, const std::string& taken_from) {
@@ -272,11 +282,18 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
         leaving = true;
         superseded ? context->fatal("a newer run of this node has joined the cluster") : part->leave();
       },
-      [this](join_atom, const std::string& address) { join(address); },
-      [this](view_atom) -> caf::result<cluster_view_ptr> {
+      [this](view_atom, const cluster_view_ptr& seen) { see(seen); },
+      [this](hint_atom) { tell_others(); },
+      [this](lend_atom, const lend_request& what) { return lend(what); },
+      [this](settle_atom, const settle_note& what) { settle(what); },
+      [this](join_atom) { return join(); },
+      [this](wake_atom) {
         if (keeper)
-          return self->delegate(keeper, status_atom_v);
-        return std::make_shared<const cluster::view>();
+          self->send(keeper, wake_atom_v);
+      },
+      [this](peer_atom, const std::string& node, const caf::strong_actor_ptr& to) { set_peer(node, to); },
+      [this](view_atom) -> caf::result<cluster_view_ptr> {
+        return view ? view : std::make_shared<const cluster::view>();
       },
   };
 }

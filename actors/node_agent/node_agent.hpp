@@ -3,10 +3,12 @@
 // lease_keeper tells it to. Lives as long as the node.
 #pragma once
 
+#include <caf/io/middleman_actor.hpp>
 #include <functional>
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "actors/cluster_interfaces.hpp"
 #include "actors/context.hpp"
@@ -22,6 +24,11 @@ void append_control(const context_ptr& context, tenant_id tenant, slot_id slot, 
 /// What makes a node one of a cluster.
 struct cluster_part {
   lease_keeper_config keeper;
+  /// Makes connections to other nodes.
+  caf::io::middleman_actor dialer;
+  /// Opens the node's port with this actor behind it; its address as host:port.
+  std::function<result<std::string>(const peer_actor&)> publish;
+  random_source& random;
   /// This node leads from here on, or does not any more.
   std::function<void(bool)> lead;
   /// Somebody asked this node to leave the cluster.
@@ -40,6 +47,10 @@ struct node_agent_state {
     /// The slot was taken again meanwhile: goes on when the old reader is gone.
     std::optional<slot_claim> next;
     std::vector<caf::typed_response_promise<void>> released;
+    /// As of clock::monotonic_ms.
+    std::int64_t since = 0;
+    /// Tenants whose limit was lent of under this epoch.
+    std::unordered_set<tenant_id> lending = {};
     cluster::load_meter load;
     bool measuring = false;
   };
@@ -64,14 +75,24 @@ struct node_agent_state {
 
   // node_slots.cpp: which slots are held here.
   void own_every_slot();
-  void join(const std::string& address);
+  caf::result<std::string> join();
   void start_slot(slot_id slot, const slot_claim& claim);
   caf::result<void> release_slot(slot_id slot, epoch under, bool graceful);
   void end_slot(slot_id slot, epoch under);
   bool slot_down(const caf::down_msg& down);
-  void measure_loads();
-  void watch_cluster();
   std::vector<slot_id> slots_here() const;
+  void measure_loads();
+  void see(const cluster_view_ptr& seen);
+
+  // node_peers.cpp: what goes to other nodes.
+  void tell_others();
+  void set_peer(const std::string& node, const caf::strong_actor_ptr& to);
+  peer_actor owner_of(slot_id slot) const;
+  held_slot* held_here(slot_id slot);
+  std::int64_t lending_since(held_slot& held, tenant_id tenant);
+  void ask_owner(const lend_request& what, caf::typed_response_promise<lend_answer> promise, int tries);
+  caf::result<lend_answer> lend(const lend_request& what);
+  void settle(const settle_note& what);
 
   node_root_actor::pointer self;
   context_ptr context;
@@ -79,12 +100,14 @@ struct node_agent_state {
   std::map<slot_id, held_slot> slots;
   std::optional<cluster_part> part;
   lease_keeper_actor keeper;
+  /// The nodes that this one is linked with.
+  std::map<std::string, peer_actor> peers;
+  cluster_view_ptr view;
   std::unordered_map<tenant_id, tenant_supervisor_actor> supervisors;
   /// As the supervisors last read them: a tenant that wakes while the store is away goes on with these.
   std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;
   bool training = false;
-  bool watching = false;
   bool leaving = false;
 };
 

@@ -1,7 +1,9 @@
 // Which slots the node holds: all of them, or in a cluster what its lease_keeper says.
 #include <fmt/format.h>
 
+#include "actors/connector/connector.hpp"
 #include "actors/node_agent/node_agent.hpp"
+#include "actors/peer/peer.hpp"
 #include "actors/slot_reader/slot_reader.hpp"
 #include "telemetry/log.hpp"
 
@@ -20,17 +22,27 @@ void node_agent_state::own_every_slot() {
         self->spawn<slot_reader, caf::linked + caf::detached>(context, slot_id{i}, node_agent_actor(self));
 }
 
-void node_agent_state::join(const std::string& address) {
+/// The port first, so that the node's row can name it.
+caf::result<std::string> node_agent_state::join() {
   if (!part || keeper)
-    return;
+    return std::string();
+  const auto& me = part->keeper.keeper.self;
+  const auto links = self->spawn<connector, caf::linked + caf::detached>(
+      connector_config{me.id.value, me.incarnation, context->time, part->random, part->dialer}, node_root_actor(self));
+  const auto own_peer = self->spawn<peer, caf::linked>(me.incarnation, node_root_actor(self), links);
+  const auto address = part->publish(own_peer);
+  if (!address)
+    return caf::make_error(caf::sec::cannot_open_port, address.err().detail);
+  self->send(links, join_atom_v, caf::actor_cast<caf::strong_actor_ptr>(own_peer));
   auto config = part->keeper;
-  config.keeper.self.address = address;
+  config.keeper.self.address = *address;
   keeper = self->spawn<lease_keeper, caf::linked + caf::detached>(std::move(config), lease_owner_actor(self));
   auto own = std::make_shared<actor_context>(*context);
   own->slot_lost = [to = keeper](slot_id slot, epoch under) {
     caf::anon_send(to, fenced_atom_v, slot, under);
   };
   context = std::move(own);
+  return *address;
 }
 
 std::vector<slot_id> node_agent_state::slots_here() const {
@@ -51,6 +63,7 @@ void node_agent_state::start_slot(slot_id slot, const slot_claim& claim) {
     return;
   }
   held.claim = claim;
+  held.since = context->time.monotonic_ms();
   held.reader = self->spawn<slot_reader, caf::monitored + caf::detached>(context, slot, node_agent_actor(self), claim);
 }
 
@@ -145,19 +158,12 @@ void node_agent_state::measure_loads() {
 }
 
 /// Whoever asks a node to drain writes it into the node's row.
-void node_agent_state::watch_cluster() {
-  if (!keeper || leaving || std::exchange(watching, true))
-    return;
-  self->request(keeper, work_timeout, status_atom_v)
-      .then(
-          [this](const cluster_view_ptr& view) {
-            watching = false;
-            const auto& me = part->keeper.keeper.self;
-            for (const auto& n : view->nodes)
-              if (n.id == me.id && n.incarnation == me.incarnation && n.drain_wanted && !std::exchange(leaving, true))
-                part->leave();
-          },
-          [this](const caf::error&) { watching = false; });
+void node_agent_state::see(const cluster_view_ptr& seen) {
+  view = seen;
+  const auto& me = part->keeper.keeper.self;
+  for (const auto& n : seen->nodes)
+    if (n.id == me.id && n.incarnation == me.incarnation && n.drain_wanted && !std::exchange(leaving, true))
+      part->leave();
 }
 
 /// Answers when every slot has finished: with an error when one could not. In a cluster they go to other nodes, as far

@@ -114,6 +114,8 @@ void tenant_supervisor_state::take_settings(const settings_ptr& fresh) {
   if (*fresh) {
     settings = fresh;
     self->send(agent, settings_atom_v, tenant, fresh);
+    for (auto& w : std::exchange(lend_waiting, {}))
+      w.promise.deliver(lend_of(w.what, w.owner, w.since));
     if (ingestion_child)
       self->send(ingestion_child, settings_atom_v, fresh);
     else if (!waiting.empty())
@@ -123,6 +125,8 @@ void tenant_supervisor_state::take_settings(const settings_ptr& fresh) {
   // With what was known before the tenant goes on; without anything its requests are told.
   if (settings && *settings)
     return;
+  for (auto& w : std::exchange(lend_waiting, {}))
+    w.promise.deliver(lend_answer{true, w.owner, {}});
   for (auto& request : std::exchange(waiting, {}))
     refuse(*request, "the tenant's settings cannot be read: " + fresh->err().detail);
 }
@@ -180,13 +184,46 @@ void tenant_supervisor_state::alert() {
     self->send(alerting_child, alert_atom_v);
 }
 
+caf::result<lend_answer> tenant_supervisor_state::lend(const lend_request& what, epoch owner, std::int64_t since) {
+  active_at_ms = context->time.monotonic_ms();
+  if (!settings || !*settings) {
+    auto promise = self->make_response_promise<lend_answer>();
+    if (lend_waiting.size() >= waiting_max)
+      promise.deliver(lend_answer{true, owner, {}});
+    else
+      lend_waiting.push_back({promise, what, owner, since});
+    ask_settings();
+    return promise;
+  }
+  return lend_of(what, owner, since);
+}
+
+lend_answer tenant_supervisor_state::lend_of(const lend_request& what, epoch owner, std::int64_t since) {
+  const auto at = context->time.monotonic_ms();
+  const bucket_limits limits{settings->value().rate, settings->value().burst};
+  if (!quota || quota_owner != owner) {
+    quota.emplace(limits, loan_config{}, since);
+    quota_owner = owner;
+  } else if (quota->limits() != limits) {
+    quota->set(limits, at);
+  }
+  quota->settle(what.gateway, what.settled, at);
+  return lend_answer{false, owner, quota->lend(what.gateway, what.request, what.need, what.want, at)};
+}
+
+void tenant_supervisor_state::settle(const settle_note& what) {
+  if (quota)
+    quota->settle(what.gateway, what.through, context->time.monotonic_ms());
+}
+
 void tenant_supervisor_state::tick() {
   const auto at = context->time.monotonic_ms();
   if (!waiting.empty() && settings && *settings)
     spawn_ingestion();
-  if (ingestion_child && at - settings_at_ms > settings_age_ms_max)
+  if ((ingestion_child || quota) && at - settings_at_ms > settings_age_ms_max)
     ask_settings();
-  const bool idle = at - active_at_ms > context->tenant_idle_ms && waiting.empty() && !enrichment_child;
+  const bool idle = at - active_at_ms > context->tenant_idle_ms && waiting.empty() && !enrichment_child &&
+                    (!quota || quota->full(at));
   if (idle) {
     end(caf::exit_reason::normal);
     return;
@@ -203,6 +240,10 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
       [this](release_atom) { release(); },
       [this](ingest_atom, ingest_ptr request) { ingest(std::move(request)); },
       [this](alert_atom) { alert(); },
+      [this](lend_atom, const lend_request& what, std::int64_t owner, std::int64_t since) {
+        return lend(what, epoch{owner}, since);
+      },
+      [this](settle_atom, const settle_note& what) { settle(what); },
       [this](tick_atom) { tick(); },
   };
 }

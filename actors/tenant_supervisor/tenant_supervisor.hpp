@@ -4,9 +4,11 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 
 #include "actors/context.hpp"
 #include "actors/interfaces.hpp"
+#include "models/quota/lender.hpp"
 
 namespace pulse {
 
@@ -27,6 +29,9 @@ struct tenant_supervisor_state {
   void spawn_ingestion();
   void child_down(const caf::down_msg& down);
   void alert();
+  caf::result<lend_answer> lend(const lend_request& what, epoch owner, std::int64_t since);
+  lend_answer lend_of(const lend_request& what, epoch owner, std::int64_t since);
+  void settle(const settle_note& what);
   void tick();
   void end(const caf::error& why);
   void refuse(ingest_request& request, const std::string& why);
@@ -44,6 +49,17 @@ struct tenant_supervisor_state {
   alerting_actor alerting_child;
   int alerting_restarts = 0;
   std::int64_t alerting_restart_at_ms = 0;
+  /// The tenant's limit for the whole cluster, while this node owns it under that epoch.
+  std::optional<lender> quota;
+  epoch quota_owner;
+  /// Loans that were asked for before the settings; bounded.
+  struct waiting_loan {
+    caf::typed_response_promise<lend_answer> promise;
+    lend_request what;
+    epoch owner;
+    std::int64_t since;
+  };
+  std::vector<waiting_loan> lend_waiting;
   /// Requests that came before the settings; bounded.
   std::deque<ingest_ptr> waiting;
   int restarts = 0;

@@ -56,6 +56,11 @@ void lender::settle(std::uint64_t gateway, std::uint64_t through, std::int64_t n
   });
 }
 
+bool lender::full(std::int64_t now) {
+  refill(now);
+  return !limits_.limited() || (lent_.empty() && milli_ >= limits_.capacity() * 1000);
+}
+
 loan lender::lend(std::uint64_t gateway, std::uint64_t request, std::int64_t need, std::int64_t want,
                   std::int64_t now) {
   need = std::max<std::int64_t>(need, 1);

@@ -55,6 +55,9 @@ public:
   /// Of all loans to this gateway up to this request nothing is left that it would use. Safe to lose and to repeat.
   void settle(std::uint64_t gateway, std::uint64_t through, std::int64_t now);
 
+  /// Nothing is missing and nothing is out: forgetting it changes nothing.
+  bool full(std::int64_t now);
+
   const bucket_limits& limits() const {
     return limits_;
   }

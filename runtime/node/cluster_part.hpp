@@ -24,8 +24,12 @@ result<node_names> name_node(const settings& conf, random_source& random);
 
 std::unique_ptr<cluster_store> make_cluster_store(const settings& conf, const node_names& names, const event_log& log);
 
+/// What the connections between nodes are made of: CAF's modules, mutual TLS where certificates are set. The error says
+/// which file is wrong, or that a port off loopback needs them.
+result<void> set_up_links(const settings& conf, caf::actor_system_config& config);
+
 /// `gate` as in actor_context.
 result<cluster_part> make_cluster_part(const settings& conf, const node_names& names, const event_log& log,
-                                       std::shared_ptr<lease_gate> gate);
+                                       std::shared_ptr<lease_gate> gate, caf::actor_system& system);
 
 } // namespace pulse

@@ -1,4 +1,6 @@
 // `pulse`: one program, its verbs below runtime/node/cli.
+#include <caf/io/all.hpp>
+#include <caf/openssl/all.hpp>
 #include <CLI/CLI.hpp>
 
 #include "actors/message_types.hpp"
@@ -9,6 +11,8 @@
 
 int main(int argc, char** argv) {
   pulse::register_message_types();
+  caf::io::middleman::init_global_meta_objects();
+  caf::openssl::manager::init_global_meta_objects();
   CLI::App program("PulseEcom: takes shops' events, scores them, counts them, and tells what is out of the ordinary.",
                    "pulse");
   program.require_subcommand(1);

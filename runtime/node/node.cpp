@@ -120,8 +120,12 @@ struct node::parts {
   std::unique_ptr<http::server> gateway;
   std::uint16_t http_port = 0;
   std::uint16_t admin_port = 0;
+  /// Where other nodes reach this one; empty on a node alone.
+  std::string node_address;
   std::atomic<bool> draining{false};
   std::atomic<bool> ending{false};
+  /// The log is read again, for nobody to be told.
+  bool rebuilding = false;
   /// Does what one node of the cluster does for all.
   std::atomic<bool> leading{true};
   std::mutex maintenance_mutex;
@@ -135,6 +139,7 @@ struct node::parts {
   result<void> open_stores();
   result<void> start_actors();
   result<void> start_listeners();
+  result<void> join();
   void maintain();
 };
 
@@ -206,13 +211,14 @@ result<void> node::parts::start_actors() {
     return error{allow.err().code, "webhook_allow: " + allow.err().detail, "webhook_allow"};
   w.allow = std::move(*allow);
   sender = std::make_unique<delivery::webhook_sender>(std::move(w));
-  c.notify = sender.get();
+  c.notify = rebuilding ? nullptr : sender.get();
+  c.due_work = !rebuilding;
   // Without a fixed port the address is not known yet: alerts then have no link.
   c.public_url = conf.public_url;
   if (c.public_url.empty() && conf.http_port != 0)
     c.public_url = fmt::format("http://{}:{}", conf.http_host, conf.http_port);
   // Nothing but this program can read the embedded log.
-  c.taps = conf.log_taps == "on" || (conf.log_taps == "auto" && conf.event_log != "embedded");
+  c.taps = !rebuilding && (conf.log_taps == "on" || (conf.log_taps == "auto" && conf.event_log != "embedded"));
   c.horizon_ms = conf.horizon_days * day_ms;
   c.tenant_idle_ms = conf.tenant_idle_ms;
   c.store_workers = 2;
@@ -220,14 +226,24 @@ result<void> node::parts::start_actors() {
     log::error("core_actor_died", component, why);
     ::kill(::getpid(), SIGUSR1);
   };
+  const auto gate_of_leases = std::make_shared<lease_gate>();
+  if (names)
+    c.gate = gate_of_leases;
+  context = std::make_shared<const actor_context>(std::move(c));
+  actor_config = std::make_unique<caf::actor_system_config>();
+  actor_config->set("caf.scheduler.max-threads", 2);
+  // Idle workers wait; those that steal work look for it by polling, a sixth of the CPU of single requests.
+  actor_config->set("caf.scheduler.policy", "sharing");
+  if (names)
+    if (auto ok = set_up_links(conf, *actor_config); !ok)
+      return ok;
+  system = std::make_unique<caf::actor_system>(*actor_config);
   std::optional<cluster_part> part;
   if (names) {
-    const auto gate_of_leases = std::make_shared<lease_gate>();
-    auto made = make_cluster_part(conf, *names, *log, gate_of_leases);
+    auto made = make_cluster_part(conf, *names, *log, gate_of_leases, *system);
     if (!made)
       return made.err();
     part.emplace(std::move(*made));
-    c.gate = gate_of_leases;
     leading = false;
     part->lead = [this](bool on) {
       leading = on;
@@ -236,12 +252,6 @@ result<void> node::parts::start_actors() {
       ::kill(::getpid(), SIGTERM);
     };
   }
-  context = std::make_shared<const actor_context>(std::move(c));
-  actor_config = std::make_unique<caf::actor_system_config>();
-  actor_config->set("caf.scheduler.max-threads", 2);
-  // Idle workers wait; those that steal work look for it by polling, a sixth of the CPU of single requests.
-  actor_config->set("caf.scheduler.policy", "sharing");
-  system = std::make_unique<caf::actor_system>(*actor_config);
   agent = system->spawn<node_agent>(context, std::move(part));
   return {};
 }
@@ -309,8 +319,19 @@ result<void> node::parts::start_listeners() {
     return admin_bound.err();
   admin_port = *admin_bound;
   maintenance = std::thread([this] { maintain(); });
-  caf::anon_send(agent, join_atom_v, fmt::format("{}:{}", conf.http_host, http_port));
-  return {};
+  return names ? join() : result<void>();
+}
+
+/// The node's port, and its place in the cluster: when requests can be served.
+result<void> node::parts::join() {
+  result<void> out;
+  caf::scoped_actor self(*system);
+  self->request(agent, std::chrono::seconds(10), join_atom_v)
+      .receive([this](const std::string& address) { node_address = address; },
+               [&](const caf::error& e) {
+                 out = error{ec::unavailable, caf::to_string(e), "node.port"};
+               });
+  return out;
 }
 
 /// Once an hour, on one node: the partitions of the weeks to come, those before the horizon, and what is over its age.
@@ -335,7 +356,8 @@ node::node(std::unique_ptr<parts> p) : parts_(std::move(p)) {
 
 node::~node() = default;
 
-result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
+/// The data directory's lock, the names, the log lines: what everything else stands on.
+result<std::unique_ptr<node::parts>> node::begin(const loaded_settings& from) {
   auto lock = directory_lock::take(from.values.data_dir);
   if (!lock)
     return lock.err();
@@ -354,6 +376,14 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
                  "postgres_url is not set; scripts/run makes a private Postgres and sets it, or set PULSE_POSTGRES_URL",
                  "postgres_url"};
   log::start(p->conf.log_level, p->name);
+  return p;
+}
+
+result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
+  auto begun = begin(from);
+  if (!begun)
+    return begun.err();
+  auto p = std::move(*begun);
   for (const auto& step : {&parts::open_stores, &parts::start_actors, &parts::start_listeners})
     if (auto ok = (p.get()->*step)(); !ok)
       return ok.err();
@@ -361,8 +391,10 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
     return fmt::format("{}://{}:{}", tls ? "https" : "http",
                        host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   };
-  const nlohmann::ordered_json addresses = {{"http", url(p->conf.http_host, p->http_port, !p->conf.tls_cert.empty())},
-                                            {"admin", url(p->conf.admin_host, p->admin_port, false)}};
+  nlohmann::ordered_json addresses = {{"http", url(p->conf.http_host, p->http_port, !p->conf.tls_cert.empty())},
+                                      {"admin", url(p->conf.admin_host, p->admin_port, false)}};
+  if (p->names)
+    addresses["node"] = p->node_address;
   // Where the command line finds the node.
   if (auto ok = write_private(p->conf.data_dir + "/addresses.json", addresses.dump() + "\n"); !ok)
     return ok.err();
@@ -370,9 +402,91 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
   return std::unique_ptr<node>(new node(std::move(p)));
 }
 
+namespace {
+
+/// Raw has to reach back to the generation's beginning. How many records there are.
+result<std::int64_t> records_to_read(const event_log& log) {
+  std::int64_t all = 0;
+  for (int i = 0; i < log.slots(); ++i) {
+    const slot_id slot{i};
+    if (log.begin(log_topic::raw, slot).value > 0)
+      return error{
+          ec::conflict,
+          fmt::format("slot {} of raw begins at record {}: what was before is gone, so nothing can be rebuilt; "
+                      "kafka.trim has to be off from the beginning",
+                      i, log.begin(log_topic::raw, slot).value),
+          ""};
+    all += log.end(log_topic::raw, slot).value;
+  }
+  return all;
+}
+
+} // namespace
+
+result<void> node::read_again(parts& p, std::int64_t all,
+                              const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  caf::scoped_actor self(*p.system);
+  for (std::int64_t read = 0; read < all;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    read = 0;
+    std::optional<error> problem;
+    self->request(p.agent, std::chrono::seconds(60), status_atom_v)
+        .receive(
+            [&](const statuses_ptr& slots) {
+              for (const auto& s : *slots) {
+                read += s.position.value;
+                if (s.state == "stopped")
+                  problem =
+                      error{ec::internal, fmt::format("slot {} stopped; the log line says why", s.slot.value), ""};
+              }
+            },
+            [&](const caf::error& e) {
+              problem = error{ec::internal, caf::to_string(e), ""};
+            });
+    if (problem)
+      return *problem;
+    progress(read, all);
+  }
+  result<void> out;
+  self->request(p.agent, std::chrono::minutes(10), drain_atom_v)
+      .receive([] {},
+               [&](const caf::error& e) {
+                 out = error{ec::internal, "the tenants' state was not stored: " + caf::to_string(e), ""};
+               });
+  return out;
+}
+
+result<postgres::rebuilt_counts> node::rebuild(const loaded_settings& from,
+                                               const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  auto begun = begin(from);
+  if (!begun)
+    return begun.err();
+  auto p = std::move(*begun);
+  p->rebuilding = true;
+  if (auto ok = p->open_stores(); !ok)
+    return ok.err();
+  const auto all = records_to_read(*p->log);
+  if (!all)
+    return all.err();
+  if (auto ok = postgres::ready_to_rebuild(p->conf.postgres_url, p->log->generation()); !ok)
+    return ok.err();
+  if (auto ok = p->start_actors(); !ok)
+    return ok.err();
+  if (p->names)
+    if (auto ok = p->join(); !ok)
+      return ok.err();
+  if (auto ok = read_again(*p, *all, progress); !ok)
+    return ok.err();
+  if (auto ok = postgres::settle_rebuilt_alerts(p->conf.postgres_url); !ok)
+    return ok.err();
+  return postgres::count_rebuilt(p->conf.postgres_url, p->log->generation());
+}
+
 std::string node::ready_line() const {
   const auto addresses = nlohmann::json::parse(read_file(parts_->conf.data_dir + "/addresses.json").value_or("{}"));
-  return fmt::format("ready http={} admin={}", addresses.value("http", ""), addresses.value("admin", ""));
+  const auto node = addresses.value("node", "");
+  return fmt::format("ready http={} admin={}{}", addresses.value("http", ""), addresses.value("admin", ""),
+                     node.empty() ? "" : " node=" + node);
 }
 
 void block_signals() {

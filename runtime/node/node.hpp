@@ -2,10 +2,12 @@
 // takes it down in order.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/error.hpp"
+#include "postgres/rebuild.hpp"
 #include "settings/settings.hpp"
 
 namespace pulse {
@@ -15,9 +17,14 @@ public:
   /// Opens the log, migrates the database, starts actors and listeners. The error says what to do.
   static result<std::unique_ptr<node>> start(const loaded_settings& from);
 
+  /// Reads the whole log into a database without event data, and ends: no listener, nothing is told or trained.
+  /// `progress`: records read, and records there are; about five times a second. What was read and stored.
+  static result<postgres::rebuilt_counts> rebuild(const loaded_settings& from,
+                                                  const std::function<void(std::int64_t, std::int64_t)>& progress);
+
   ~node();
 
-  /// `ready http=… admin=…`.
+  /// `ready http=… admin=…`, in a cluster with ` node=…` behind it.
   std::string ready_line() const;
 
   /// Blocks until SIGTERM, SIGINT or a fatal fault; 0 after a signal, 1 after a fault. Signals must be blocked in all
@@ -31,6 +38,9 @@ private:
   struct parts;
 
   explicit node(std::unique_ptr<parts> p);
+  static result<std::unique_ptr<parts>> begin(const loaded_settings& from);
+  static result<void> read_again(parts& p, std::int64_t all,
+                                 const std::function<void(std::int64_t, std::int64_t)>& progress);
 
   std::unique_ptr<parts> parts_;
 };

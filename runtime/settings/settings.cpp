@@ -86,6 +86,11 @@ const std::vector<setting>& all_settings() {
         text("data_dir", &s::data_dir, "where the program keeps its files"),
         text("node.id", &s::node_id,
              "the node's name in a cluster, kept over restarts; empty: made once and kept in data_dir"),
+        text("node.host", &s::node_host, "address at which the other nodes of a cluster reach this one"),
+        number("node.port", &s::node_port, 0, 65535, "port for them; 0: any free one"),
+        text("node.ca", &s::node_ca, "PEM file of the cluster's own authority (pulse cluster ca); needed off loopback"),
+        text("node.cert", &s::node_cert, "PEM file of this node's certificate by it (pulse cluster cert)"),
+        text("node.key", &s::node_key, "PEM file of its key"),
         number("cluster.term_ms", &s::cluster_term_ms, 600, 600000,
                "ms that a slot's lease runs; the same on every node. A node that vanished is replaced after it"),
         text("http.host", &s::http_host, "address of the public listener"),
@@ -210,6 +215,9 @@ result<loaded_settings> load_settings(const std::string& file_text,
     problems.push_back(fmt::format("{}: there is no such setting", name));
   if (out.values.tls_cert.empty() != out.values.tls_key.empty())
     problems.emplace_back("tls.cert, tls.key: both or neither");
+  if (out.values.node_ca.empty() != out.values.node_cert.empty() ||
+      out.values.node_ca.empty() != out.values.node_key.empty())
+    problems.emplace_back("node.ca, node.cert, node.key: all three or none");
   if (out.values.event_log == "kafka" && out.values.kafka_brokers.empty())
     problems.emplace_back("kafka.brokers: event_log is kafka, so it needs host:port of a broker");
   if (!out.values.node_id.empty() && !is_node_id(out.values.node_id))

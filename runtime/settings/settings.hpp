@@ -17,6 +17,11 @@ namespace pulse {
 struct settings {
   std::string data_dir = ".pulse";
   std::string node_id;
+  std::string node_host = "127.0.0.1";
+  std::int64_t node_port = 0;
+  std::string node_ca;
+  std::string node_cert;
+  std::string node_key;
   std::int64_t cluster_term_ms = 3000;
   std::string http_host = "127.0.0.1";
   std::int64_t http_port = 8080;

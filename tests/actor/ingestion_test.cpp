@@ -1,6 +1,8 @@
 // The ingestion actor over the fake log, on CAF's test coordinator: no thread, no socket, no sleep.
 #include <catch2/catch_test_macros.hpp>
 
+#include <deque>
+
 #include "actors/ingestion/ingestion.hpp"
 #include "models/event/raw_codec.hpp"
 #include "tests/actor/actor_fixture.hpp"
@@ -35,6 +37,22 @@ struct fixture : test::actor_fixture {
 const std::string two_events =
     R"([{"type":"track","event":"A","userId":"u","messageId":"m1","timestamp":"2026-09-21T00:00:00Z"},)"
     R"({"type":"track","userId":"u"}])";
+
+/// The owner of the tenant's limit: answers each question by the next of these, or not at all.
+lend_desk_actor::behavior_type desk_of(std::shared_ptr<std::deque<lend_answer>> answers) {
+  return {
+      [answers](lend_atom, const lend_request& asked) {
+        if (answers->empty())
+          return lend_answer{true, {}, {}};
+        auto answer = answers->front();
+        answers->pop_front();
+        if (answer.what.granted > 0)
+          answer.what.granted = asked.want;
+        return answer;
+      },
+      [](settle_atom, const settle_note&) {},
+  };
+}
 
 } // namespace
 
@@ -85,4 +103,37 @@ TEST_CASE("over its rate nothing of a request is taken", "[ingestion][f:1.4]") {
   REQUIRE(refused->front().failed.has_value());
   CHECK(refused->front().failed->code == ec::rate_limited);
   CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 2);
+}
+
+TEST_CASE("under a limit that the cluster shares a request is taken, refused or sent away as the owner says",
+          "[ingestion][f:1.8]") {
+  fixture f;
+  const auto answers = std::make_shared<std::deque<lend_answer>>();
+  f.ports->desk = f.own(f.system->spawn(desk_of, answers));
+  f.spawn(1, 2);
+  answers->push_back({false, epoch{3}, {1, 500, 0}});
+  const auto taken = f.send(two_events);
+  REQUIRE(taken->size() == 1);
+  CHECK_FALSE(taken->front().failed.has_value());
+  CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 2);
+  answers->push_back({false, epoch{3}, {0, 0, 700}});
+  const auto refused = f.send(two_events);
+  REQUIRE(refused->size() == 1);
+  CHECK(refused->front().failed->code == ec::rate_limited);
+  CHECK(refused->front().retry_after_ms == 700);
+  // No owner within reach: 503 after the time that an answer may take, and nothing is taken.
+  f.run_for(std::chrono::milliseconds(800));
+  const auto away = f.send(two_events);
+  CHECK(away->empty());
+  f.run_for(std::chrono::milliseconds(500));
+  REQUIRE(away->size() == 1);
+  CHECK(away->front().failed->code == ec::unavailable);
+  CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 2);
+  // A loan of an owner that is not the owner any more is not used.
+  answers->push_back({false, epoch{2}, {1, 500, 0}});
+  const auto stale = f.send(two_events);
+  f.run_for(std::chrono::milliseconds(500));
+  REQUIRE(stale->size() == 1);
+  CHECK(stale->front().failed->code == ec::unavailable);
+  f.ports->desk.reset();
 }

@@ -46,6 +46,8 @@ lease_owner_actor::behavior_type owner_of(std::shared_ptr<seen> s) {
         s->left = true;
         s->superseded = superseded;
       },
+      [](view_atom, const cluster_view_ptr&) {},
+      [](hint_atom) {},
   };
 }
 

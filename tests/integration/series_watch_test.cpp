@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "actors/message_types.hpp"
 #include "actors/series_watcher/series_watcher.hpp"
 #include "models/detection/random.hpp"
 #include "postgres/alert_store.hpp"
@@ -21,9 +22,7 @@ constexpr int weeks = 5;
 
 caf::actor_system_config& actor_config() {
   static caf::actor_system_config config = [] {
-    caf::core::init_global_meta_objects();
-    caf::init_global_meta_objects<caf::id_block::pulse>();
-    caf::init_global_meta_objects<caf::id_block::pulse_handles>();
+    register_message_types();
     caf::actor_system_config c;
     c.set("caf.scheduler.max-threads", 1);
     return c;

@@ -51,8 +51,16 @@ public:
   explicit fake_slot_store(std::shared_ptr<fake_database> db) : db_(std::move(db)) {
   }
 
-  result<slot_start> take_over(slot_id slot, const slot_claim&) override {
-    return take_over(slot);
+  result<slot_start> take_over(slot_id slot, const slot_claim& claim) override {
+    const std::lock_guard hold(db_->mutex);
+    if (db_->away)
+      return is_away();
+    slot_ = slot;
+    auto& [position, held] = db_->positions[slot];
+    if (held > claim.epoch)
+      return error{ec::fenced, "a newer owner", ""};
+    held = epoch_ = claim.epoch;
+    return slot_start{position, held, {}, {}};
   }
 
   result<slot_start> take_over(slot_id slot) override {

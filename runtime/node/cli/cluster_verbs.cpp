@@ -6,6 +6,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "node/certificates.hpp"
 #include "node/cli/cluster_verbs.hpp"
 #include "node/cli/verbs.hpp"
 
@@ -87,11 +88,53 @@ void drain(const cluster_options& o, const std::string& id) {
   show(o, done, [&] { fmt::print("{}: {}\n", id, text_of(done, "state")); });
 }
 
+struct certificate_options {
+  std::string dir = default_data_dir() + "/tls";
+  std::string name;
+  std::vector<std::string> hosts;
+  bool as_json = false;
+};
+
+/// Both work on files alone.
+void add_certificates(CLI::App& group) {
+  auto a = std::make_shared<certificate_options>();
+  auto* ca = group.add_subcommand("ca", "make the cluster's own authority, once");
+  ca->add_option("--dir", a->dir, "where ca.pem and ca.key are written; the key stays there");
+  ca->add_flag("--json", a->as_json, "one JSON document on standard output");
+  ca->footer("example: pulse cluster ca --dir tls");
+  ca->callback([a] {
+    if (auto ok = make_authority(a->dir); !ok)
+      fail(ok.err());
+    if (a->as_json)
+      fmt::print("{}\n", json{{"ca", a->dir + "/ca.pem"}, {"key", a->dir + "/ca.key"}}.dump());
+    else
+      fmt::print("{0}/ca.pem, {0}/ca.key\n  next: pulse cluster cert NODE --dir {0} --host ADDRESS, for each node\n",
+                 a->dir);
+  });
+  auto c = std::make_shared<certificate_options>();
+  auto* cert = group.add_subcommand("cert", "make a node's certificate by the cluster's authority");
+  cert->add_option("node", c->name, "its name; NODE.pem and NODE.key are written")->required();
+  cert->add_option("--dir", c->dir, "where ca.pem and ca.key are");
+  cert->add_option("--host", c->hosts, "its addresses or host names");
+  cert->add_flag("--json", c->as_json, "one JSON document on standard output");
+  cert->footer("example: pulse cluster cert node-2 --dir tls --host 10.0.0.12");
+  cert->callback([c] {
+    if (auto ok = make_certificate(c->dir, c->name, c->hosts); !ok)
+      fail(ok.err());
+    const auto stem = c->dir + "/" + c->name;
+    if (c->as_json)
+      fmt::print("{}\n", json{{"ca", c->dir + "/ca.pem"}, {"cert", stem + ".pem"}, {"key", stem + ".key"}}.dump());
+    else
+      fmt::print("{0}.pem, {0}.key\n  next: on the node set PULSE_NODE_CA, PULSE_NODE_CERT and PULSE_NODE_KEY\n", stem);
+  });
+}
+
 } // namespace
 
 void add_cluster_verbs(CLI::App& program) {
   auto* group = program.add_subcommand("cluster", "nodes that share the slots: who is there, who owns what");
   group->require_subcommand(1);
+  add_certificates(*group);
   auto s = std::make_shared<cluster_options>();
   auto* status = group->add_subcommand("status", "nodes, their slots and load");
   status->footer("example: pulse cluster status");

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fmt/format.h>
 #include <memory>
+#include <unistd.h>
 
 #include "node/cli/verbs.hpp"
 #include "node/files.hpp"
@@ -88,6 +89,35 @@ void add_migrate(CLI::App& program) {
   });
 }
 
+void add_rebuild(CLI::App& program) {
+  auto o = std::make_shared<serve_options>();
+  auto* verb = program.add_subcommand("rebuild", "read the whole log into a database without event data, and end");
+  add_settings(*verb, *o);
+  verb->add_flag("--json", o->as_json, "one JSON document on standard output");
+  verb->footer(
+      "example: PULSE_POSTGRES_URL=postgresql://pulse@db/restored pulse rebuild --event-log kafka\n"
+      "The database: restored with tenants, keys, endpoints and versions. Raw has to reach back to its beginning "
+      "(kafka.trim off). No node serves meanwhile; nobody is told anything again.");
+  verb->callback([o] {
+    const bool shows = isatty(STDERR_FILENO) != 0;
+    const auto done = node::rebuild(load(*o), [shows](std::int64_t read, std::int64_t all) {
+      if (shows)
+        fmt::print(stderr, "\r  {} of {} records  ", read, all);
+    });
+    if (!done)
+      fail(done.err());
+    if (o->as_json)
+      fmt::print("{}\n", json{{"records", done->raw},
+                              {"stored", done->stored},
+                              {"duplicates", done->duplicates},
+                              {"failed", done->failed}}
+                             .dump());
+    else
+      fmt::print("{} records read: {} events stored, {} duplicates, {} failed\n", done->raw, done->stored,
+                 done->duplicates, done->failed);
+  });
+}
+
 void add_config(CLI::App& program) {
   auto* group = program.add_subcommand("config", "settings");
   group->require_subcommand(1);
@@ -126,6 +156,7 @@ void add_config(CLI::App& program) {
 void add_serve_verbs(CLI::App& program) {
   add_serve(program);
   add_migrate(program);
+  add_rebuild(program);
   add_config(program);
   auto* version = program.add_subcommand("version", "print the version");
   auto as_json = std::make_shared<bool>(false);

@@ -1,0 +1,28 @@
+#include "actors/peer/peer.hpp"
+
+namespace pulse {
+
+peer_state::peer_state(peer_actor::pointer p, std::string r, node_root_actor a, connector_actor c) :
+  self(p), run(std::move(r)), agent(std::move(a)), connector(std::move(c)) {
+}
+
+peer_actor::behavior_type peer_state::make_behavior() {
+  return {
+      [this](hello_atom, const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from) {
+        if (from)
+          self->send(connector, hello_atom_v, node, from_run, from);
+        return run;
+      },
+      [this](wake_atom) { self->send(agent, wake_atom_v); },
+      [this](lend_atom, lend_request what) -> caf::result<lend_answer> {
+        what.handed_on = true;
+        return self->delegate(agent, lend_atom_v, what);
+      },
+      [this](settle_atom, settle_note what) {
+        what.handed_on = true;
+        self->send(agent, settle_atom_v, what);
+      },
+  };
+}
+
+} // namespace pulse

@@ -1,0 +1,27 @@
+// What this node answers to the others: published on the node's port, so only what may travel goes through it. Child of
+// the node_agent; event-based.
+#pragma once
+
+#include <string>
+
+#include "actors/cluster_interfaces.hpp"
+
+namespace pulse {
+
+struct peer_state {
+  static inline constexpr const char* name = "pulse.peer";
+
+  /// `run`: of this node.
+  peer_state(peer_actor::pointer self, std::string run, node_root_actor agent, connector_actor connector);
+
+  peer_actor::behavior_type make_behavior();
+
+  peer_actor::pointer self;
+  std::string run;
+  node_root_actor agent;
+  connector_actor connector;
+};
+
+using peer = caf::stateful_actor<peer_state, peer_actor::base>;
+
+} // namespace pulse
