@@ -349,7 +349,7 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
     return error{ec::invalid,
                  "postgres_url is not set; scripts/run makes a private Postgres and sets it, or set PULSE_POSTGRES_URL",
                  "postgres_url"};
-  log::start(p->conf.log_level, p->name);
+  log::start(p->conf.log_level, p->conf.log_format, p->name);
   for (const auto& step : {&parts::open_stores, &parts::start_actors, &parts::start_listeners})
     if (auto ok = (p.get()->*step)(); !ok)
       return ok.err();
