@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,9 +75,14 @@ struct core : std::enable_shared_from_this<core> {
   pooled_random random;
   request_observer observe;
   std::optional<asio::ssl::context> tls;
-  asio::ip::tcp::acceptor acceptor{loop};
-  asio::steady_timer sweep_timer{loop};
-  asio::steady_timer accept_timer{loop};
+  /// Whoever touches the acceptor or a timer runs here: they are not made for two threads, and what ends the server
+  /// must come after the accept or the sweep that is under way, or before it, never between its steps.
+  asio::strand<asio::io_context::executor_type> door{loop.get_executor()};
+  asio::ip::tcp::acceptor acceptor{door};
+  asio::steady_timer sweep_timer{door};
+  asio::steady_timer accept_timer{door};
+  /// On the strand: nothing is begun any more.
+  bool ended = false;
   byte_budget bytes;
   std::atomic<bool> draining{false};
   std::atomic<bool> stopped{false};

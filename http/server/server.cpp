@@ -152,7 +152,8 @@ void core::refuse(tcp::socket socket) {
 void core::sweep_later() {
   sweep_timer.expires_after(sweep_interval);
   sweep_timer.async_wait([this](boost::system::error_code e) {
-    if (e)
+    // Cancelling does not reach a wait that is over.
+    if (e || ended)
       return;
     sweep();
     sweep_later();
@@ -217,7 +218,7 @@ result<std::uint16_t> server::start() {
 
 bool server::drain(std::int64_t deadline_ms) {
   core_->draining = true;
-  asio::post(core_->loop, [c = core_] {
+  asio::post(core_->door, [c = core_] {
     boost::system::error_code e;
     c->acceptor.close(e);
     c->accept_timer.cancel();
@@ -251,8 +252,9 @@ server_load server::load() const {
 
 server::~server() {
   core_->draining = true;
-  asio::post(core_->loop, [c = core_.get()] {
+  asio::post(core_->door, [c = core_.get()] {
     boost::system::error_code e;
+    c->ended = true;
     c->acceptor.close(e);
     c->accept_timer.cancel();
     c->sweep_timer.cancel();

@@ -93,11 +93,16 @@ const std::vector<int>& monotone() {
 
 namespace {
 
+/// A distance in standard deviations as one says it.
+std::string above_or_below(double v) {
+  return fmt::format("{:.1f} standard deviations {}", std::abs(v), v < 0 ? "below" : "above");
+}
+
 std::string in_words(const description& d, double v) {
   switch (d.unit) {
     case scale::flag: return fmt::format("{}: {}", d.text, v > 0.5 ? "yes" : "no");
     case scale::rarity: return fmt::format("{}: {:.2f} of an even spread", d.text, v);
-    case scale::deviations: return fmt::format("{}: {:+.1f} deviations", d.text, v);
+    case scale::deviations: return fmt::format("{}: {}", d.text, above_or_below(v));
     case scale::ratio: return fmt::format("{}: {:.1f}", d.text, v);
     case scale::logarithm:
     case scale::plain: break;
@@ -122,7 +127,7 @@ std::string describe(std::size_t feature, double value, double typical) {
   if (d.unit == scale::rarity)
     return out + fmt::format(" (usually {:.2f})", t);
   if (d.unit == scale::deviations)
-    return out + fmt::format(" (usually {:+.1f})", t);
+    return std::abs(t) < 0.5 ? out : out + fmt::format(" (usually {})", above_or_below(t));
   return out + fmt::format(" (usually {:.6g})", t);
 }
 

@@ -375,7 +375,7 @@ result<std::unique_ptr<node::parts>> node::begin(const loaded_settings& from) {
     return error{ec::invalid,
                  "postgres_url is not set; scripts/run makes a private Postgres and sets it, or set PULSE_POSTGRES_URL",
                  "postgres_url"};
-  log::start(p->conf.log_level, p->name);
+  log::start(p->conf.log_level, p->conf.log_format, p->name);
   return p;
 }
 

@@ -103,6 +103,8 @@ const std::vector<setting>& all_settings() {
         text("trusted_proxies", &s::trusted_proxies, "CIDRs, comma separated, whose X-Forwarded-For is believed"),
         text("public_url", &s::public_url, "how tenants reach this installation, for links"),
         text("log.level", &s::log_level, "least level that is logged", {"debug", "info", "warning", "error"}),
+        text("log.format", &s::log_format, "lines of the log: JSON or text; auto: text on a terminal",
+             {"auto", "json", "text"}),
         text("event_log", &s::event_log, "where events are kept until they are stored", {"embedded", "kafka"}),
         number("log.slots", &s::log_slots, 1, 64, "slots of a new embedded log; fixed when it is made"),
         number("log.disk_free_min_mib", &s::log_disk_free_min_mib, 1, 1 << 20,

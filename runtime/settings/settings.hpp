@@ -33,6 +33,7 @@ struct settings {
   std::string trusted_proxies;
   std::string public_url;
   std::string log_level = "info";
+  std::string log_format = "auto";
   std::string event_log = "embedded";
   std::int64_t log_slots = 8;
   std::int64_t log_disk_free_min_mib = 512;

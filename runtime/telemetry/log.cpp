@@ -6,9 +6,9 @@
 #include <mutex>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "base/json_text.hpp"
-#include "base/time.hpp"
 
 namespace pulse::log {
 
@@ -17,6 +17,7 @@ namespace {
 std::atomic<level> least_level{level::info};
 std::string node_name;
 std::shared_ptr<spdlog::logger> sink;
+bool for_people = false;
 
 /// The same event from the same component and tenant more often than this in a second is counted, not written.
 constexpr int repeats_per_second_max = 5;
@@ -57,12 +58,58 @@ std::string_view name(level l) {
   return "error";
 }
 
+/// The ids a line carries, each by its name.
+template <class Each>
+void each_id(const line& l, Each each) {
+  if (l.about.tenant)
+    each("tenant_id", std::to_string(l.about.tenant->value));
+  if (l.about.trace && !l.about.trace->value.is_nil())
+    each("trace_id", l.about.trace->hex());
+  if (!l.about.request_id.empty())
+    each("request_id", l.about.request_id);
+  if (l.left_out > 0)
+    each("left_out", std::to_string(l.left_out));
+}
+
 } // namespace
 
-void start(std::string_view least, std::string_view node) {
+std::string as_json(const line& l) {
+  std::string out = "{";
+  const auto text = [&out](std::string_view key, std::string_view value) {
+    append_json_name(out, key);
+    append_json(out, value);
+  };
+  text("ts", format_time(l.at));
+  text("level", name(l.severity));
+  text("event", l.event);
+  text("component", l.component);
+  text("node", l.node);
+  each_id(l, text);
+  text("msg", l.msg);
+  return out + "}";
+}
+
+std::string as_text(const line& l) {
+  const auto when = format_time(l.at);
+  // The day is the reader's own; the clock stands between "T" and "Z".
+  const auto clock = std::string_view(when).substr(when.find('T') + 1);
+  auto out =
+      fmt::format("{} {:<7} {} ({}): ", clock.substr(0, clock.find('Z')), name(l.severity), l.event, l.component);
+  // A message with line breaks of a foreign library stays one line.
+  for (char c : l.msg)
+    out.push_back(static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
+  std::string ids;
+  each_id(l, [&ids](std::string_view key, std::string_view value) {
+    ids += fmt::format("{}{}={}", ids.empty() ? "  [" : " ", key, value);
+  });
+  return ids.empty() ? out : out + ids + "]";
+}
+
+void start(std::string_view least, std::string_view format, std::string_view node) {
   for (auto l : {level::debug, level::info, level::warning, level::error})
     if (name(l) == least)
       least_level = l;
+  for_people = format == "text" || (format == "auto" && isatty(STDERR_FILENO) != 0);
   node_name = node;
   sink = spdlog::stderr_logger_mt("pulse");
   sink->set_pattern("%v");
@@ -75,26 +122,8 @@ void write(level l, std::string_view event, std::string_view component, std::str
   const auto left_out = l >= level::warning ? admit(event, f) : std::optional<std::int64_t>(0);
   if (!left_out)
     return;
-  std::string out = "{";
-  const auto text = [&out](std::string_view key, std::string_view value) {
-    append_json_name(out, key);
-    append_json(out, value);
-  };
-  text("ts", format_time(system_clock().now()));
-  text("level", name(l));
-  text("event", event);
-  text("component", component);
-  text("node", node_name);
-  if (f.tenant)
-    text("tenant_id", std::to_string(f.tenant->value));
-  if (f.trace && !f.trace->value.is_nil())
-    text("trace_id", f.trace->hex());
-  if (!f.request_id.empty())
-    text("request_id", f.request_id);
-  if (*left_out > 0)
-    text("left_out", std::to_string(*left_out));
-  text("msg", msg);
-  sink->log(spdlog::level::info, out + "}");
+  const line said{system_clock().now(), l, event, component, node_name, msg, f, *left_out};
+  sink->log(spdlog::level::info, for_people ? as_text(said) : as_json(said));
 }
 
 } // namespace pulse::log

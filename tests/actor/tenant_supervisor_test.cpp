@@ -23,7 +23,7 @@ node_agent_actor::behavior_type agent_behaviour(node_agent_actor::stateful_point
       [](supervisor_atom, tenant_id) -> caf::result<tenant_supervisor_actor> { return caf::sec::invalid_argument; },
       [](alert_atom, tenant_id) {},
       [self](settings_atom, tenant_id, const settings_ptr& fresh) { self->state.remembered = fresh; },
-      [](train_atom, tenant_id) -> caf::result<training_ptr> { return caf::sec::invalid_argument; },
+      [](train_atom, tenant_id, const std::string&) -> caf::result<training_ptr> { return caf::sec::invalid_argument; },
       [](control_atom, tenant_id, const control_ptr&) {},
       [](drain_atom) {},
       [](status_atom) -> caf::result<statuses_ptr> { return caf::sec::invalid_argument; },

@@ -1,5 +1,6 @@
 // The gateway on real sockets: what is answered, what is refused and how, and that slow clients cost others nothing.
 #include <catch2/catch_test_macros.hpp>
+#include <future>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -428,4 +429,38 @@ TEST_CASE_METHOD(gateway, "a server that ends under load leaves late answers wit
   CHECK(busy.closed());
   held.at(0)(response::text(200, "late"));
   held.clear();
+}
+
+namespace {
+
+/// A sweep asks it once: half of the server's time is spent in sweeps.
+struct slow_clock final : pulse::clock {
+  time_ms now() const override {
+    return system_clock().now();
+  }
+
+  std::int64_t monotonic_ms() const override {
+    std::this_thread::sleep_for(100ms);
+    return system_clock().monotonic_ms();
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(gateway, "a server that ends in the middle of a sweep ends", "[http][f:11.1]") {
+  static const slow_clock slow;
+  for (int i = 0; i < 12; ++i) {
+    auto gate = std::make_shared<key_gate>(directory, slow, key_gate::config{});
+    auto ending = std::make_shared<std::promise<void>>();
+    auto s = std::make_unique<server>(config, routes(), gate, system_random(), nullptr);
+    REQUIRE(s->start().ok());
+    std::this_thread::sleep_for(std::chrono::milliseconds(110 + i * 17));
+    auto ended = ending->get_future();
+    // On a thread of its own, so that one that never ends is told instead of waited for.
+    std::thread([ending, s = std::move(s)]() mutable {
+      s.reset();
+      ending->set_value();
+    }).detach();
+    REQUIRE(ended.wait_for(10s) == std::future_status::ready);
+  }
 }

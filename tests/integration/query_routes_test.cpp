@@ -136,11 +136,11 @@ TEST_CASE("events are paged, read and followed with the fields of the contract",
   const auto one = d.json(world.a, "/v1/events/{id}", {{"id", id}});
   CHECK(one == last);
   CHECK(names_of(one) ==
-        std::vector<std::string>{"amount",     "anonymous_id", "bot",      "browser", "campaign", "city",
-                                 "context",    "country",      "customer", "device",  "id",       "message_id",
-                                 "name",       "occurred_at",  "order_id", "os",      "products", "properties",
-                                 "provenance", "received_at",  "referrer", "region",  "risk",     "store",
-                                 "type",       "warnings"});
+        std::vector<std::string>{"amount",     "anonymous_id", "bot",         "browser",  "campaign", "city",
+                                 "context",    "country",      "customer",    "device",   "id",       "label",
+                                 "message_id", "name",         "occurred_at", "order_id", "os",       "products",
+                                 "properties", "provenance",   "received_at", "referrer", "region",   "risk",
+                                 "store",      "type",         "warnings"});
   CHECK(names_of(one["risk"]) ==
         std::vector<std::string>{"anomaly", "degraded", "level", "model", "outcome", "parts", "score"});
   const auto trail = d.json(world.a, "/v1/events/{id}/trail", {{"id", id}});
