@@ -108,6 +108,8 @@ struct node_agent_state {
   std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;
   bool training = false;
+  /// A look at some tenant's metrics is under way.
+  bool watching = false;
   bool leaving = false;
 };
 

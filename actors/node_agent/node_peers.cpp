@@ -27,13 +27,13 @@ void node_agent_state::set_peer(const std::string& node, const caf::strong_actor
 /// As last seen: a lease that could not be renewed is still its holder's until somebody else has it.
 peer_actor node_agent_state::owner_of(slot_id slot) const {
   if (!view)
-    return nullptr;
+    return {};
   for (const auto& l : view->leases)
     if (l.slot == slot) {
       const auto found = peers.find(l.holder.value);
-      return found == peers.end() ? peer_actor(nullptr) : found->second;
+      return found == peers.end() ? peer_actor() : found->second;
     }
-  return nullptr;
+  return {};
 }
 
 node_agent_state::held_slot* node_agent_state::held_here(slot_id slot) {
@@ -92,7 +92,7 @@ void node_agent_state::ask_owner(const lend_request& what, caf::typed_response_p
 void node_agent_state::settle(const settle_note& what) {
   if (held_here(what.slot) != nullptr)
     self->send(supervisor_of(what.tenant), settle_atom_v, what);
-  else if (const auto owner = what.handed_on ? peer_actor(nullptr) : owner_of(what.slot))
+  else if (const auto owner = what.handed_on ? peer_actor() : owner_of(what.slot))
     self->send(owner, settle_atom_v, what);
 }
 

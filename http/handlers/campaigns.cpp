@@ -93,8 +93,10 @@ response ask(query_store& store, tenant_id tenant, const query::campaigns_questi
 
 std::vector<route> campaign_routes(const std::shared_ptr<store_pool<query_store>>& stores, const clock& time) {
   std::vector<route> out;
-  for (const auto& [pattern, write] :
-       {std::pair{"/v1/campaigns", list_json}, std::pair{"/v1/campaigns/proposal", proposal_json}}) {
+  using writer = std::string (*)(const query::campaigns_answer&);
+  const std::pair<const char*, writer> both[] = {{"/v1/campaigns", list_json},
+                                                 {"/v1/campaigns/proposal", proposal_json}};
+  for (const auto& [pattern, write] : both) {
     route r;
     r.method = "GET";
     r.pattern = pattern;

@@ -113,8 +113,8 @@ std::vector<pulse::series::point> past_of(const forecast_question& q, const metr
 }
 
 result<forecast_answer::goal_course> course_of(const forecast_question& q, const metric_answer& span, std::size_t whole,
-                                               const metric_answer& periods, const std::vector<pulse::series::point>& past,
-                                               const maker& make) {
+                                               const metric_answer& periods,
+                                               const std::vector<pulse::series::point>& past, const maker& make) {
   const auto after = std::upper_bound(periods.buckets.begin(), periods.buckets.end(), q.as_of);
   if (after == periods.buckets.begin() || after == periods.buckets.end())
     return error{ec::internal, "the period of the goal is not among its buckets", ""};

@@ -68,9 +68,9 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
 
 std::string node::ready_line() const {
   const auto addresses = nlohmann::json::parse(read_file(parts_->conf.data_dir + "/addresses.json").value_or("{}"));
-  const auto node = addresses.value("node", "");
+  const auto between = addresses.value("node", "");
   return fmt::format("ready http={} admin={}{}", addresses.value("http", ""), addresses.value("admin", ""),
-                     node.empty() ? "" : " node=" + node);
+                     between.empty() ? "" : " node=" + between);
 }
 
 void block_signals() {

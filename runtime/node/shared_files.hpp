@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "base/result.hpp"
+#include "base/error.hpp"
 #include "models/slot/shared_data.hpp"
 #include "settings/settings.hpp"
 

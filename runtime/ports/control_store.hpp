@@ -29,8 +29,8 @@ struct tenant_settings {
 struct due_work {
   tenant_id tenant;
   /// `alert`: alerting has something to look at; `control`: a control record is not known to be in the log;
-  /// `train`: the tenant's models are to be fitted; `fraud`, `drift`: see training_kind; `series`: its metric series are
-  /// to be judged; `forget`: the tenant was deleted, and its slot is to know.
+  /// `train`: the tenant's models are to be fitted; `fraud`, `drift`: see training_kind; `series`: its metric series
+  /// are to be judged; `forget`: the tenant was deleted, and its slot is to know.
   std::string kind;
 };
 

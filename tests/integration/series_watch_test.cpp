@@ -54,9 +54,8 @@ void add_history(test::database& db, tenant_id tenant, const std::string& stoppe
          "refunds_minor, line_micro, anomalies, risk_milli) VALUES " +
          rows);
   db.sql(
-      fmt::format("UPDATE tenant SET currency = 'EUR', timezone = 'Europe/Berlin' WHERE tenant_id = {0}; INSERT INTO "
-                  "due VALUES ({0}, 'series', now())",
-                  tenant.value));
+      fmt::format("UPDATE tenant SET currency = 'EUR', timezone = 'Europe/Berlin' WHERE tenant_id = {}", tenant.value));
+  db.sql(fmt::format("INSERT INTO due (tenant_id, kind, at) VALUES ({}, 'series', now())", tenant.value));
 }
 
 /// Makes one look as the node_agent does.

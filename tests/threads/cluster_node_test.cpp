@@ -213,7 +213,7 @@ struct running_node {
     k.self.incarnation = k.self.id.value + "-1";
     k.term_ms = term_ms;
     cluster_part part{{std::move(k), std::make_shared<locked_store>(std::move(rows)), gate, system_clock()},
-                      nullptr,
+                      {},
                       [](const peer_actor&) -> result<std::string> { return std::string(); },
                       system_random(),
                       [](bool) {},

@@ -68,10 +68,13 @@ private:
 void add_trend(forecasters& to, std::int64_t step_ms) {
   auto seasons = seasons_of(step_ms);
   seasons.insert(seasons.begin(), 1);
-  for (const auto season : seasons)
+  for (const auto season : seasons) {
     for (const auto alpha : {0.02, 0.1, 0.3})
       for (const auto beta : {0.0, 0.1})
         to.push_back(std::make_unique<trend>(season, alpha, beta));
+    // For what grows steadily: the slower ones lag behind by more than a step.
+    to.push_back(std::make_unique<trend>(season, 0.6, 0.3));
+  }
 }
 
 } // namespace pulse::series
