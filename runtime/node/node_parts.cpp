@@ -141,8 +141,10 @@ result<void> node::parts::start_actors() {
     part->lead = [this](bool on) {
       leading = on;
     };
-    part->leave = [] {
-      ::kill(::getpid(), SIGTERM);
+    part->leave = [this] {
+      // A rebuild ends by itself when it has left.
+      if (!rebuilding)
+        ::kill(::getpid(), SIGTERM);
     };
   }
   agent = system->spawn<node_agent>(context, std::move(part));
