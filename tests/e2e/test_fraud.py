@@ -53,9 +53,10 @@ def test_labels_teach_a_fraud_model_that_is_compared_and_put_in_force(node, shop
         "SELECT count(*)::int FROM artifact_version WHERE tenant_id = %s AND kind = 'labels' AND live_from IS NOT NULL")[0][0] == 1)
     trained = post(shop, "/v1/models/train", {})
     assert trained.status_code == 201, trained.text
-    assert trained.json()["fraud"]["id"], trained.json()["fraud"]["why"]
     fraud = poll("fraud model in force", 30, lambda: live(shop, "fraud"))
-    assert fraud["id"] == trained.json()["fraud"]["id"]
+    # Labels start a training by themselves too: where that one came first, there was nothing left to compare on.
+    asked = trained.json()["fraud"]
+    assert asked["id"] == fraud["id"] or (asked["id"] is None and "champion has not seen" in asked["why"]), asked
     assert fraud["card"]["passed"] and fraud["card"]["quality"]["auroc"] > 0.8
     assert fraud["card"]["held_out"]["frauds"] >= 10
     poll("model in force", 30, lambda: live(shop, "anomaly"))
