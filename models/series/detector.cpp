@@ -18,6 +18,11 @@ constexpr double alarm_bundle = 1;
 constexpr double alarm_single = 3;
 /// After an alarm the next has to be rarer by it, by less and less: half of it after so many days.
 constexpr double hold_days = 0.75;
+/// More than so much does not hold later alarms back any longer.
+constexpr double hold_max = 3;
+/// Of alarms by a single point, in a series where nothing is odd.
+constexpr double alone_a_week = 0.25;
+constexpr std::string_view alone_reason = "too unlikely for this time, by itself";
 
 } // namespace
 
@@ -40,6 +45,8 @@ detector::detector(detector_options options) : options_(std::move(options)) {
 
 void detector::start() {
   baseline_.emplace(options_.step_ms);
+  if (options_.name == bundle)
+    surprise_.emplace(options_.step_ms, alone_a_week * std::max(options_.sensitivity, 0.01));
 }
 
 /// Points of a coarser series come more seldom, so an alarm a week is a larger share of them; never below half.
@@ -67,12 +74,14 @@ void detector::watch(time_ms local, double x, double expected) {
     w.rarity = w.past.rarity(w.eye->observe(r));
     total_ += w.rarity / static_cast<double>(watchers_.size());
   }
+  alone_ = surprise_ ? surprise_->strength(x, expected) : 0;
+  strength_ = std::max(total_ / alarm_rarity(), alone_);
 }
 
 /// One incident, one alarm: the same oddness going on does not alarm again, a rarer one does.
 bool detector::alarm(time_ms t, double x, double expected) {
   hold_ *= std::exp2(-1 / (hold_days * points_per_day(options_.step_ms)));
-  if (total_ - hold_ < alarm_rarity())
+  if (strength_ - hold_ < 1)
     return false;
   if (std::max(x, expected) < options_.floor)
     return false;
@@ -85,7 +94,7 @@ bool detector::alarm(time_ms t, double x, double expected) {
       return false;
     alarms_.push_back(t);
   }
-  hold_ += total_;
+  hold_ += std::min(strength_, hold_max);
   return true;
 }
 
@@ -125,7 +134,7 @@ verdict detector::next(time_ms t, double x) {
   if (baseline_) {
     watch(local, x, out.expected);
     out.anomaly = alarm(t, x, out.expected);
-    const auto odd = total_ / (total_ + alarm_rarity()), restless = unrest(x);
+    const auto odd = strength_ / (strength_ + 1), restless = unrest(x);
     out.score = out.anomaly ? 0.5 + odd / 2 : 0.4999 * restless / (1 + restless);
     baseline_->learn(local, x);
   } else {
@@ -134,6 +143,10 @@ verdict detector::next(time_ms t, double x) {
   }
   ++seen_;
   return out;
+}
+
+std::string_view detector::reason() const {
+  return alone_ >= 1 || watchers_.empty() ? alone_reason : shares().front().reason;
 }
 
 std::vector<view_share> detector::shares() const {

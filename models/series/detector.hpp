@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "models/series/baseline.hpp"
 #include "models/series/own_past.hpp"
+#include "models/series/surprise.hpp"
 #include "models/series/view.hpp"
 
 namespace pulse::series {
@@ -64,6 +65,14 @@ public:
     return total_;
   }
 
+  /// How much of what an alarm needs the last point had: by all views together, or by itself. From 1 on it is one.
+  double strength() const {
+    return strength_;
+  }
+
+  /// What made the last point odd, in words.
+  std::string_view reason() const;
+
   /// Largest first.
   std::vector<view_share> shares() const;
 
@@ -87,6 +96,8 @@ private:
   detector_options options_;
   std::vector<watcher> watchers_;
   std::optional<baseline> baseline_;
+  /// Only beside the bundle: a view that is asked for by name judges alone.
+  std::optional<surprise> surprise_;
   time_ms first_;
   double first_value_ = 0;
   std::size_t seen_ = 0;
@@ -94,12 +105,14 @@ private:
   double slow_ = 0;
   double lean_ = 0;
   double total_ = 0;
+  double alone_ = 0;
+  double strength_ = 0;
   double heat_ = 0;
   double level_ = 0;
   double swing_ = 0;
   double swing_sum_ = 0;
   own_past residuals_;
-  /// Rarity that a new alarm has to exceed; falls back with time.
+  /// Strength that a new alarm has to exceed; falls back with time.
   double hold_ = 0;
   std::deque<time_ms> alarms_;
 };

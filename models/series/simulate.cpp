@@ -12,7 +12,7 @@ simulation simulate(const std::vector<point>& history, const detector_options& o
     const auto& p = history[i];
     const auto v = d.next(p.at, p.value);
     if (v.anomaly)
-      out.alarms.push_back({i, p.at, p.value, v.expected, v.score, d.shares().front().reason});
+      out.alarms.push_back({i, p.at, p.value, v.expected, v.score, d.reason()});
     out.verdicts.push_back(v);
   }
   if (history.empty())

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string_view>
+#include <tuple>
 
 #include "models/series/detector.hpp"
 
@@ -74,8 +75,8 @@ judged_line judge(const watch_question& q, const metric_line& line, const watch_
   for (std::size_t i = 0; i < line.values.size(); ++i) {
     const auto v = d.next(hour(q, i), static_cast<double>(line.values[i]));
     out.expected.push_back(v.expected);
-    out.strength.push_back(v.anomaly && i >= config.hours_min ? d.total() : 0);
-    out.reason.push_back(out.strength.back() > 0 ? d.shares().front().reason : std::string_view{});
+    out.strength.push_back(v.anomaly && i >= config.hours_min ? d.strength() : 0);
+    out.reason.push_back(out.strength.back() > 0 ? d.reason() : std::string_view{});
   }
   return out;
 }
@@ -181,10 +182,15 @@ finding describe(const watch_question& q, const std::vector<judged_line>& lines,
     if (peak > 0)
       all.push_back({{l.line->metric, l.line->segment, value_in(*l.line, s), expected_in(l, s), peak}, &l});
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return std::pair(!a.first.segment.empty(), -a.first.strength) <
-           std::pair(!b.first.segment.empty(), -b.first.strength);
-  });
+  // Orders and their revenue are about as odd as each other: the one that segments explain comes first.
+  const auto place = [&](const moved& m) {
+    const auto explained = std::any_of(lines.begin(), lines.end(), [&](const judged_line& l) {
+      return l.line->metric == m.metric && !l.line->segment.empty();
+    });
+    return std::tuple(!m.segment.empty(), -std::llround(5 * m.strength), !explained);
+  };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const auto& a, const auto& b) { return place(a.first) < place(b.first); });
   for (const auto& [m, l] : all)
     out.what.push_back(m);
   const auto& main = *all.front().second;

@@ -8,6 +8,7 @@
 #include "models/detection/random.hpp"
 #include "models/series/bands.hpp"
 #include "models/series/simulate.hpp"
+#include "models/series/surprise.hpp"
 
 using namespace pulse;
 using namespace pulse::series;
@@ -211,4 +212,41 @@ TEST_CASE("rate bands are binomial without scatter and wider with it", "[series]
   CHECK(fit_rates(wild).overdispersion() > 0.005);
   CHECK(fit_rates(wild).interval(1'000, 0.9).upper > fit_rates(steady).interval(1'000, 0.9).upper);
   CHECK(fit_rates({}).interval(0, 0.9).upper == 1);
+}
+
+TEST_CASE("half of an hour's orders lost alarms in that hour, whatever the unit, and ordinary weeks hardly ever",
+          "[series][f:5.3]") {
+  int found = 0, tried = 0;
+  std::size_t alarms = 0;
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    const auto plain = shop(70, seed);
+    alarms += simulate(plain, {}).alarms.size();
+    for (std::size_t noon = 24 * 35 + 8; noon + 2 < plain.size(); noon += 4 * 24 + 1) {
+      auto lost = std::vector<point>(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(noon + 1));
+      lost.back().value /= 2;
+      const auto v = simulate(lost, {}).verdicts.back();
+      found += v.anomaly, ++tried;
+      for (auto& p : lost)
+        p.value *= 1999;
+      CHECK(simulate(lost, {}).verdicts.back().anomaly == v.anomaly);
+    }
+  }
+  INFO(found << " of " << tried << ", " << alarms << " alarms in 20 weeks");
+  CHECK(found * 10 >= tried * 9);
+  CHECK(alarms <= 10);
+}
+
+TEST_CASE("the law of single points says nothing of what it cannot judge", "[series]") {
+  surprise fine(5 * minute_ms, 0.25), negative(hour_ms, 0.25), young(hour_ms, 0.25);
+  for (int i = 0; i < 1000; ++i) {
+    CHECK(fine.strength(i == 900 ? 0 : 100 + i % 7, 103) == 0);
+    CHECK(negative.strength(i == 900 ? 0 : 100 + i % 7 - (i == 10 ? 500 : 0), 103) * (i > 10) == 0);
+    if (i < 13 * 24)
+      CHECK(young.strength(i % 50 == 49 ? 0 : 100 + i % 7, 103) == 0);
+  }
+  surprise zero(hour_ms, 0.25);
+  for (int i = 0; i < 1000; ++i)
+    CHECK(zero.strength(0, 0) == 0);
+  CHECK(std::isfinite(zero.strength(1e100, 0)));
+  CHECK(std::isfinite(zero.strength(1e100, 1e-9)));
 }
