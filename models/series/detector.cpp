@@ -22,7 +22,7 @@ constexpr double hold_days = 0.75;
 constexpr double hold_max = 3;
 /// Of alarms by a single point, in a series where nothing is odd.
 constexpr double alone_a_week = 0.25;
-constexpr std::string_view alone_reason = "too unlikely for this time, by itself";
+constexpr std::string_view alone_reason = "chance does not explain such a value at this time";
 
 } // namespace
 
