@@ -2,31 +2,13 @@
 
 #include "base/json_text.hpp"
 #include "http/handlers/problems.hpp"
+#include "http/handlers/stored_events.hpp"
 #include "models/enrichment/mapping_preview.hpp"
 #include "models/event/event_json.hpp"
 
 namespace pulse::http {
 
 namespace {
-
-event event_of(const stored_event& s) {
-  event e;
-  e.id = s.id;
-  e.type = s.type;
-  e.name = s.name;
-  e.order_id = s.order_id;
-  e.amount = s.amount;
-  e.properties = s.properties_json;
-  e.context = s.context_json;
-  return e;
-}
-
-/// Order, lines and amount follow from the properties: an empty mapping reads them as a real one would.
-void read_derived(event& e, currency unit) {
-  static const auto nothing = compiled_mapping::compile(R"({"rules":[]})").value();
-  nothing->apply(e, unit);
-  e.notes.clear();
-}
 
 std::string change_json(const mapping_change& c) {
   json_object o;
@@ -44,10 +26,7 @@ response dry_run(query_store& store, tenant_id tenant, const compiled_mapping& m
   std::string data;
   std::size_t changed = 0;
   for (const auto& row : page->rows) {
-    auto e = event_of(row);
-    const auto unit = row.amount ? row.amount->unit : currency{};
-    read_derived(e, unit);
-    const auto seen = preview_mapping(mapping, e, unit);
+    const auto seen = preview_mapping(mapping, event_of(row), row.amount ? row.amount->unit : currency{});
     changed += seen.changes.empty() ? 0 : 1;
     if (seen.changes.empty() && seen.warnings.empty())
       continue;
