@@ -20,6 +20,7 @@
 #include "models/series/detector.hpp"
 #include "models/series/forecast.hpp"
 #include "models/series/series.hpp"
+#include "tests/support/noise.hpp"
 #include "tests/support/series_score.hpp"
 
 using namespace pulse;
@@ -278,10 +279,7 @@ std::vector<series::point> busy_shop(double per_hour, std::uint64_t seed, std::s
       for (double product = random.uniform(); product > std::exp(-mean); product *= random.uniform())
         ++x;
     } else {
-      double noise = -6;
-      for (int k = 0; k < 12; ++k)
-        noise += random.uniform();
-      x = std::max(0.0, std::round(mean + std::sqrt(mean) * noise));
+      x = std::max(0.0, std::round(mean + std::sqrt(mean) * test::noise(random)));
     }
     // 2024-01-01, a Monday.
     out.push_back({{1'704'067'200'000 + static_cast<std::int64_t>(i) * hour_ms}, x, ""});

@@ -6,18 +6,13 @@
 
 #include "models/campaign/effect.hpp"
 #include "models/detection/random.hpp"
+#include "tests/support/noise.hpp"
 
 using namespace pulse;
 using namespace pulse::campaign;
+using test::noise;
 
 namespace {
-
-double noise(detection::random_stream& random) {
-  double out = -6;
-  for (int k = 0; k < 12; ++k)
-    out += random.uniform();
-  return out;
-}
 
 /// 60 days before, 14 of run; weekly season in both, chance with serial correlation `rho`, `gain` a day while it runs.
 history simulated(std::uint64_t seed, double gain, double spend, double rho = 0.3) {

@@ -9,20 +9,15 @@
 #include "models/series/bands.hpp"
 #include "models/series/simulate.hpp"
 #include "models/series/surprise.hpp"
+#include "tests/support/noise.hpp"
 
 using namespace pulse;
 using namespace pulse::series;
+using test::noise;
 
 namespace {
 
 constexpr std::int64_t monday = 1'699'833'600'000;
-
-double noise(detection::random_stream& random) {
-  double out = -6;
-  for (int k = 0; k < 12; ++k)
-    out += random.uniform();
-  return out;
-}
 
 /// Hourly, with a day's season.
 std::vector<point> shop(std::size_t days, std::uint64_t seed) {

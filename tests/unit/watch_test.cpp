@@ -8,21 +8,16 @@
 #include "models/alert/metric_alert.hpp"
 #include "models/detection/random.hpp"
 #include "models/series/watch.hpp"
+#include "tests/support/noise.hpp"
 
 using namespace pulse;
 using namespace pulse::series;
+using test::noise;
 
 namespace {
 
 constexpr std::int64_t monday = 1'699'833'600'000;
 constexpr std::size_t week = 168;
-
-double noise(detection::random_stream& random) {
-  double out = -6;
-  for (int k = 0; k < 12; ++k)
-    out += random.uniform();
-  return out;
-}
 
 /// Orders of three stores with day and week, chance like that of counts, and the total with its revenue.
 watch_question shop(std::size_t hours, std::uint64_t seed, double size = 1) {
