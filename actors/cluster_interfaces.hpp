@@ -14,6 +14,17 @@ namespace pulse {
 
 using cluster_view_ptr = std::shared_ptr<const cluster::view>;
 
+namespace cluster {
+
+template <class Inspector>
+bool inspect(Inspector& f, census& x) {
+  return f.object(x).fields(f.field("node", x.node), f.field("links", x.links), f.field("supervisors", x.supervisors),
+                            f.field("ingestion", x.ingestion), f.field("ingestion_of_others", x.ingestion_of_others),
+                            f.field("ingestion_alone", x.ingestion_alone));
+}
+
+} // namespace cluster
+
 } // namespace pulse
 
 CAF_BEGIN_TYPE_ID_BLOCK(pulse_cluster, caf::first_custom_type_id + 130)
@@ -28,6 +39,9 @@ CAF_ADD_ATOM(pulse_cluster, pulse, view_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, hint_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, hello_atom)
 CAF_ADD_ATOM(pulse_cluster, pulse, peer_atom)
+CAF_ADD_TYPE_ID(pulse_cluster, (pulse::cluster::census))
+CAF_ADD_TYPE_ID(pulse_cluster, (std::vector<pulse::cluster::census>))
+CAF_ADD_ATOM(pulse_cluster, pulse, census_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse_cluster)
 
@@ -57,13 +71,21 @@ using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend
     caf::result<std::string>(join_atom),
     // Another node says that something may have changed.
     caf::result<void>(wake_atom),
-    // The link to another node; without an actor: there is none any more.
-    caf::result<void>(peer_atom, std::string, caf::strong_actor_ptr),
+    // Another node's gateway sees a tenant whose slot should be held here: answers when the tenant's child is there.
+    caf::result<void>(attend_atom, attend_note),
+    // The link to another node, and the wire version both speak; without an actor: there is none any more.
+    caf::result<void>(peer_atom, std::string, caf::strong_actor_ptr, std::int32_t),
     // What was last seen of the cluster; empty without one.
-    caf::result<cluster_view_ptr>(view_atom)>;
+    caf::result<cluster_view_ptr>(view_atom),
+    // What runs here, or on every node that answers within a second.
+    caf::result<std::vector<cluster::census>>(census_atom, bool)>;
 
-/// What a node answers to the others: only what may travel. Published on the node's port. Child of the node_agent.
-using peer_actor = caf::typed_actor<
+/// Of the messages between nodes: a node speaks this one and the last, so that nodes can be renewed one by one. A link
+/// goes by the lesser of both ends' versions.
+inline constexpr std::int32_t wire_version = 2;
+
+/// What nodes of wire version 1 answer to the others.
+using peer_v1_actor = caf::typed_actor<
     // A node, a run of it, and where that one is asked; answered with the run of this node. Says that the link works.
     caf::result<std::string>(hello_atom, std::string, std::string, caf::strong_actor_ptr),
     // Something may have changed in the cluster's rows: look now.
@@ -71,12 +93,23 @@ using peer_actor = caf::typed_actor<
     // As lend_desk_actor.
     caf::result<lend_answer>(lend_atom, lend_request), caf::result<void>(settle_atom, settle_note)>;
 
+/// What a node answers to the others: only what may travel. Published on the node's port. Child of the node_agent.
+using peer_actor = peer_v1_actor::extend<
+    // As above, with the wire version that the sender goes by.
+    caf::result<std::string>(hello_atom, std::string, std::string, caf::strong_actor_ptr, std::int32_t),
+    // As node_root_actor.
+    caf::result<void>(attend_atom, attend_note),
+    // As child_host_actor.
+    caf::result<ingestion_actor>(host_atom, ingestion_order),
+    // What runs here.
+    caf::result<std::vector<cluster::census>>(census_atom)>;
+
 /// Keeps the links to the other nodes. Detached: it probes before it dials. Child of the node_agent.
 using connector_actor = caf::typed_actor<
     // What this node's hello names; before it nothing is dialled.
     caf::result<void>(join_atom, caf::strong_actor_ptr),
-    // A node has said hello: it is linked.
-    caf::result<void>(hello_atom, std::string, std::string, caf::strong_actor_ptr),
+    // A node has said hello by this wire version: it is linked.
+    caf::result<void>(hello_atom, std::string, std::string, caf::strong_actor_ptr, std::int32_t),
     // INTERNAL: dials what is not linked.
     caf::result<void>(tick_atom)>;
 

@@ -1,8 +1,8 @@
 // The map of the system: every actor's interface. The supervision tree of a node:
 //
 //   node_agent
-//   ├─ tenant_supervisor (tenant)     while the tenant is awake
-//   │   ├─ ingestion                  checks, writes to raw, answers
+//   ├─ tenant_supervisor (tenant)     while the tenant is awake; in a cluster where the tenant's slot is held
+//   │   ├─ ingestion                  checks, writes to raw, answers: one on each node whose gateway sees the tenant
 //   │   ├─ enrichment, scoring        one pass over the tenant's records, in raw order
 //   │   └─ alerting                   tells receivers (its blocking work goes to store_worker)
 //   ├─ slot_reader (slot)             reads, splits, joins: drives models/slot
@@ -11,19 +11,26 @@
 //   └─ store_worker                   blocking: settings, what is due
 #pragma once
 
+#include "actors/hosting.hpp"
 #include "actors/lend.hpp"
 #include "actors/messages.hpp"
 
 namespace pulse {
 
-/// Takes a tenant's requests: parses, limits, appends to raw. Child of the tenant_supervisor; event-based.
+/// Takes a tenant's requests: parses, limits, appends to raw. Child of the tenant_supervisor, on a node whose gateway
+/// sees the tenant; event-based.
 using ingestion_actor = caf::typed_actor<
     // Answers through the request's `done`, when the log says durable.
     caf::result<void>(ingest_atom, ingest_ptr),
-    // Takes new limits.
-    caf::result<void>(settings_atom, settings_ptr),
+    // Goes by these from here on; answers with their version.
+    caf::result<std::int64_t>(settings_atom, ingestion_settings),
     // INTERNAL: requests wait for the owner of the tenant's limit.
     caf::result<void>(tick_atom)>;
+
+/// Where a supervisor has its ingestion children: this node or another. Implemented by the node_agent and its peer.
+using child_host_actor = caf::typed_actor<
+    // The child for its supervisor, who is the sender. An error when the node has heard of a newer owner.
+    caf::result<ingestion_actor>(host_atom, ingestion_order)>;
 
 /// Scores one tenant's enriched parts in order. Child of the tenant_supervisor; event-based. Quits when it throws:
 /// its state is not to be trusted then.
@@ -50,8 +57,10 @@ using tenant_supervisor_actor = caf::typed_actor<
     caf::result<part_result_ptr>(work_atom, part_ptr),
     // Enrichment and scoring may go: their state is stored.
     caf::result<void>(release_atom),
-    // A request for the tenant's ingestion child.
-    caf::result<void>(ingest_atom, ingest_ptr),
+    // That node's gateway sees the tenant, whose slot is held here under this epoch: answers when its child is there.
+    caf::result<void>(attend_atom, std::string, child_host_actor, std::int64_t),
+    // Another supervisor has the child on that node from here on.
+    caf::result<void>(part_atom, std::string),
     // There may be alerts to tell, or deliveries that are due.
     caf::result<void>(alert_atom),
     // Lends of the tenant's limit, which is owned under this epoch since that moment (clock::monotonic_ms).
@@ -101,8 +110,8 @@ using series_watcher_actor = caf::typed_actor<
     caf::result<std::int64_t>(watch_atom, tenant_id)>;
 
 /// One per node: spawns and stops supervisors, answers what runs here, finds what is due.
-using node_agent_actor = caf::typed_actor<
-    // To the tenant's supervisor, which is made when the tenant sleeps.
+using node_agent_actor = child_host_actor::extend<
+    // To the tenant's ingestion child, which its supervisor is asked for when there is none.
     caf::result<void>(ingest_atom, ingest_ptr), caf::result<tenant_supervisor_actor>(supervisor_atom, tenant_id),
     caf::result<void>(alert_atom, tenant_id),
     // A supervisor's latest settings: its successor goes on with them while the store is away.
@@ -123,5 +132,7 @@ using node_agent_actor = caf::typed_actor<
 CAF_BEGIN_TYPE_ID_BLOCK(pulse_handles, caf::first_custom_type_id + 100)
 
 CAF_ADD_TYPE_ID(pulse_handles, (pulse::tenant_supervisor_actor))
+CAF_ADD_TYPE_ID(pulse_handles, (pulse::ingestion_actor))
+CAF_ADD_TYPE_ID(pulse_handles, (pulse::child_host_actor))
 
 CAF_END_TYPE_ID_BLOCK(pulse_handles)

@@ -13,6 +13,7 @@ inline void register_message_types() {
     caf::init_global_meta_objects<caf::id_block::pulse_handles>();
     caf::init_global_meta_objects<caf::id_block::pulse_cluster>();
     caf::init_global_meta_objects<caf::id_block::pulse_lend>();
+    caf::init_global_meta_objects<caf::id_block::pulse_hosting>();
     return true;
   }();
   (void)once;

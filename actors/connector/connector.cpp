@@ -47,7 +47,7 @@ void connector_state::unlink(const std::string& node, link& l) {
   l.to = nullptr;
   l.retry_at = 0;
   l.delay_ms = 0;
-  self->send(agent, peer_atom_v, node, caf::strong_actor_ptr());
+  self->send(agent, peer_atom_v, node, caf::strong_actor_ptr(), std::int32_t{0});
 }
 
 /// Who is there: links to runs that are gone are let go.
@@ -82,41 +82,51 @@ void connector_state::dial(const std::string& node, link& l) {
       .then(
           [this, node, run = l.run](const caf::node_id&, const caf::strong_actor_ptr& found,
                                     const std::set<std::string>& speaks) {
-            if (!found || !self->system().assignable(speaks, self->system().message_types<peer_actor>()))
-              failed(node, run, "what answers there is no node of this version");
+            const auto& system = self->system();
+            if (!found || !system.assignable(speaks, system.message_types<peer_v1_actor>()))
+              failed(node, run, "what answers there is no node that this version can speak with");
             else
-              hello(node, run, found);
+              hello(node, run, found, system.assignable(speaks, system.message_types<peer_actor>()) ? config.wire : 1);
           },
           [this, node, run = l.run](const caf::error& e) { failed(node, run, caf::to_string(e)); });
 }
 
-/// A connection alone says nothing: whoever answers is there.
-void connector_state::hello(const std::string& node, const std::string& run, const caf::strong_actor_ptr& found) {
-  self->request(caf::actor_cast<peer_actor>(found), hello_timeout, hello_atom_v, config.node, config.run, own_peer)
-      .then(
-          [this, node, run, found](const std::string& answered) {
-            if (answered == run)
-              linked(node, run, found);
-            else
-              failed(node, run, "another run answers: " + answered);
-          },
-          [this, node, run](const caf::error& e) { failed(node, run, "no answer to hello: " + caf::to_string(e)); });
+/// A connection alone says nothing: whoever answers is there. To a node of version 1 in its words.
+void connector_state::hello(const std::string& node, const std::string& run, const caf::strong_actor_ptr& found,
+                            std::int32_t wire) {
+  const auto answered = [this, node, run, found, wire](const std::string& answer) {
+    if (answer == run)
+      linked(node, run, found, wire);
+    else
+      failed(node, run, "another run answers: " + answer);
+  };
+  const auto not_answered = [this, node, run](const caf::error& e) {
+    failed(node, run, "no answer to hello: " + caf::to_string(e));
+  };
+  if (wire == 1)
+    self->request(caf::actor_cast<peer_v1_actor>(found), hello_timeout, hello_atom_v, config.node, config.run, own_peer)
+        .then(answered, not_answered);
+  else
+    self->request(caf::actor_cast<peer_actor>(found), hello_timeout, hello_atom_v, config.node, config.run, own_peer,
+                  wire)
+        .then(answered, not_answered);
 }
 
-void connector_state::linked(const std::string& node, const std::string& run, const caf::strong_actor_ptr& to) {
+void connector_state::linked(const std::string& node, const std::string& run, const caf::strong_actor_ptr& to,
+                             std::int32_t wire) {
   auto& l = links[node];
   l.dialing = false;
   if (!l.run.empty() && l.run != run)
     return;
-  const auto handle = caf::actor_cast<peer_actor>(to);
+  const auto handle = caf::actor_cast<peer_v1_actor>(to);
   if (l.to == handle)
     return;
   l.run = run;
   l.to = handle;
   l.delay_ms = 0;
   self->monitor(handle);
-  log::info("linked", component, fmt::format("{} ({})", node, run));
-  self->send(agent, peer_atom_v, node, to);
+  log::info("linked", component, fmt::format("{} ({}), wire version {}", node, run, wire));
+  self->send(agent, peer_atom_v, node, to, wire);
 }
 
 void connector_state::failed(const std::string& node, const std::string& run, const std::string& why) {
@@ -155,14 +165,15 @@ connector_actor::behavior_type connector_state::make_behavior() {
   self->delayed_send(connector_actor(self), tick_interval, tick_atom_v);
   return {
       [this](join_atom, const caf::strong_actor_ptr& own) { own_peer = own; },
-      [this](hello_atom, const std::string& node, const std::string& run, const caf::strong_actor_ptr& from) {
+      [this](hello_atom, const std::string& node, const std::string& run, const caf::strong_actor_ptr& from,
+             std::int32_t wire) {
         // A newer run may come before its row was seen.
         if (auto& l = links[node]; l.run != run) {
           if (l.to)
             unlink(node, l);
           l.run = run;
         }
-        linked(node, run, from);
+        linked(node, run, from, std::min(wire, config.wire));
       },
       [this](tick_atom) {
         tick();

@@ -20,6 +20,7 @@ struct connector_config {
   random_source& random;
   /// Makes connections: CAF's own over TCP or its twin over TLS.
   caf::io::middleman_actor dialer;
+  std::int32_t wire = wire_version;
 };
 
 struct connector_state {
@@ -29,7 +30,7 @@ struct connector_state {
   struct link {
     std::string run;
     std::string address;
-    peer_actor to;
+    peer_v1_actor to;
     bool dialing = false;
     std::int64_t retry_at = 0;
     std::int64_t delay_ms = 0;
@@ -41,8 +42,8 @@ struct connector_state {
 
   void see(const cluster::view& view);
   void dial(const std::string& node, link& l);
-  void hello(const std::string& node, const std::string& run, const caf::strong_actor_ptr& found);
-  void linked(const std::string& node, const std::string& run, const caf::strong_actor_ptr& to);
+  void hello(const std::string& node, const std::string& run, const caf::strong_actor_ptr& found, std::int32_t wire);
+  void linked(const std::string& node, const std::string& run, const caf::strong_actor_ptr& to, std::int32_t wire);
   void failed(const std::string& node, const std::string& run, const std::string& why);
   void unlink(const std::string& node, link& l);
   void tick();

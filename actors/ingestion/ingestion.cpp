@@ -49,7 +49,7 @@ void recent_event_ids::add(const event_id& id) {
   order_.pop_front();
 }
 
-ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, tenant_settings s) :
+ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, ingestion_settings s) :
   self(p), context(std::move(c)), settings(std::move(s)), bucket({settings.rate, settings.burst}, context->time.now()) {
   const auto id = context->random.next_uuid();
   for (int i = 8; i < 16; ++i)
@@ -60,6 +60,12 @@ void ingestion_state::ingest(const ingest_ptr& taken_in) {
   auto& request = *taken_in;
   const stage_timer timer(context->metrics, "ingestion");
   ingest_reply reply;
+  if (settings.deleted) {
+    reply.failed = error{ec::unavailable, "the tenant is deleted", ""};
+    reply.retry_after_ms = 1000;
+    request.done(std::move(reply));
+    return;
+  }
   auto parsed = parse_request(request.body, request.shape, context_of(request, *context));
   if (!parsed) {
     reply.failed = parsed.err();
@@ -142,9 +148,10 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
 ingestion_actor::behavior_type ingestion_state::make_behavior() {
   return {
       [this](ingest_atom, const ingest_ptr& request) { ingest(request); },
-      [this](settings_atom, const settings_ptr& fresh) {
-        settings = fresh->value();
+      [this](settings_atom, const ingestion_settings& fresh) {
+        settings = fresh;
         bucket.set({settings.rate, settings.burst}, context->time.now());
+        return settings.version;
       },
       [this](tick_atom) { loan_ticked(); },
   };

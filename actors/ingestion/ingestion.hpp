@@ -1,5 +1,6 @@
 // The ingestion child: takes requests apart, holds the tenant to its limits, writes to raw and answers when the log
-// says durable. Child of the tenant_supervisor; lives while the tenant has traffic on this node.
+// says durable. Child of the tenant_supervisor, which may be on another node; lives while the tenant has traffic on
+// this one.
 #pragma once
 
 #include <deque>
@@ -30,7 +31,7 @@ private:
 struct ingestion_state {
   static inline constexpr const char* name = "pulse.ingestion";
 
-  ingestion_state(ingestion_actor::pointer self, context_ptr context, tenant_settings settings);
+  ingestion_state(ingestion_actor::pointer self, context_ptr context, ingestion_settings settings);
 
   ingestion_actor::behavior_type make_behavior();
 
@@ -55,7 +56,7 @@ struct ingestion_state {
 
   ingestion_actor::pointer self;
   context_ptr context;
-  tenant_settings settings;
+  ingestion_settings settings;
   token_bucket bucket;
   /// Instead of the bucket, where the context has a desk. `gateway` names this run of this child.
   borrower quota;

@@ -45,15 +45,25 @@ node_agent_state::node_agent_state(node_root_actor::pointer p, context_ptr c, st
     own_every_slot();
   }
   self->set_down_handler([this](const caf::down_msg& down) {
-    if (slot_down(down))
-      return;
-    for (const auto& [tenant, supervisor] : supervisors)
-      // One that ended because it was idle had a full bucket: its successor may start with one.
-      if (supervisor.address() == down.source && !down.reason)
-        for (auto& [slot, held] : slots)
-          held.lending.erase(tenant);
-    std::erase_if(supervisors, [&](const auto& s) { return s.second.address() == down.source; });
+    if (!slot_down(down))
+      tenant_down(down);
   });
+}
+
+/// A supervisor or an ingestion child.
+void node_agent_state::tenant_down(const caf::down_msg& down) {
+  const auto found = whose.extract(down.source);
+  if (!found)
+    return;
+  const auto tenant = found.mapped();
+  if (const auto s = supervisors.find(tenant); s != supervisors.end() && s->second.address() == down.source) {
+    // One that ended because it was idle had a full bucket: its successor may start with one.
+    if (!down.reason)
+      for (auto& [slot, held] : slots)
+        held.lending.erase(tenant);
+    supervisors.erase(s);
+  }
+  hosted_down(tenant, down.source);
 }
 
 settings_ptr node_agent_state::remembered(tenant_id tenant) const {
@@ -69,9 +79,11 @@ void node_agent_state::remember(tenant_id tenant, const settings_ptr& fresh) {
 
 tenant_supervisor_actor node_agent_state::supervisor_of(tenant_id tenant) {
   auto& found = supervisors[tenant];
-  if (!found)
+  if (!found) {
     found = self->spawn<tenant_supervisor, caf::monitored>(context, tenant, node_agent_actor(self), workers,
                                                            remembered(tenant));
+    whose[found.address()] = tenant;
+  }
   return found;
 }
 
@@ -247,6 +259,9 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
   self->set_exit_handler([this](const caf::exit_msg& x) {
     for (const auto& [tenant, supervisor] : supervisors)
       self->send_exit(supervisor, caf::exit_reason::user_shutdown);
+    for (auto& [tenant, h] : hosted)
+      if (h.child)
+        self->send_exit(h.child, caf::exit_reason::user_shutdown);
     for (const auto& [slot, held] : slots)
       if (held.reader)
         self->send_exit(held.reader, caf::exit_reason::user_shutdown);
@@ -257,10 +272,8 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
   });
   self->delayed_send(node_root_actor(self), tick_interval, tick_atom_v);
   return {
-      [this](ingest_atom, ingest_ptr request) {
-        const auto supervisor = supervisor_of(request->tenant);
-        self->send(supervisor, ingest_atom_v, std::move(request));
-      },
+      [this](host_atom, const ingestion_order& order) { return host(order); },
+      [this](ingest_atom, ingest_ptr request) { ingest(std::move(request)); },
       [this](supervisor_atom, tenant_id tenant) { return supervisor_of(tenant); },
       [this](alert_atom, tenant_id tenant) { alert(tenant); },
       [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
@@ -271,6 +284,7 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
       [this](tick_atom) {
         look_for_due();
         measure_loads();
+        look_after_hosted();
         self->delayed_send(node_root_actor(self), tick_interval, tick_atom_v);
       },
       [this](start_atom, slot_id slot, epoch under, const std::string& taken_from) {
@@ -291,7 +305,11 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
         if (keeper)
           self->send(keeper, wake_atom_v);
       },
-      [this](peer_atom, const std::string& node, const caf::strong_actor_ptr& to) { set_peer(node, to); },
+      [this](attend_atom, const attend_note& what) { return attended(what); },
+      [this](census_atom, bool everywhere) { return census(everywhere); },
+      [this](peer_atom, const std::string& node, const caf::strong_actor_ptr& to, std::int32_t wire) {
+        set_peer(node, to, wire);
+      },
       [this](view_atom) -> caf::result<cluster_view_ptr> {
         return view ? view : std::make_shared<const cluster::view>();
       },

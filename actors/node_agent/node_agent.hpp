@@ -4,6 +4,7 @@
 #pragma once
 
 #include <caf/io/middleman_actor.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -33,6 +34,8 @@ struct cluster_part {
   std::function<void(bool)> lead;
   /// Somebody asked this node to leave the cluster.
   std::function<void()> leave;
+  /// The newest that it speaks.
+  std::int32_t wire = wire_version;
 };
 
 struct node_agent_state {
@@ -55,11 +58,36 @@ struct node_agent_state {
     bool measuring = false;
   };
 
+  struct linked_peer {
+    /// Of a node of wire version 1 only what that one knows may be asked.
+    peer_actor to;
+    std::int32_t wire = 0;
+  };
+
+  /// A tenant that this node's gateway sees.
+  struct hosted_ingestion {
+    ingestion_actor child;
+    /// Whose child it is; without one it works alone until one is found.
+    tenant_supervisor_actor supervisor;
+    /// The newest that was heard of.
+    epoch owner;
+    /// Requests that came before the child; bounded.
+    std::deque<ingest_ptr> waiting;
+    /// As of clock::monotonic_ms.
+    std::int64_t waiting_since = 0;
+    std::int64_t active_at = 0;
+    /// When an own look at the settings was taken, while there is no supervisor.
+    std::int64_t refreshed_at = 0;
+    /// The supervisor is being asked for.
+    bool asking = false;
+  };
+
   node_agent_state(node_root_actor::pointer self, context_ptr context, std::optional<cluster_part> part = std::nullopt);
 
   node_root_actor::behavior_type make_behavior();
 
   tenant_supervisor_actor supervisor_of(tenant_id tenant);
+  void tenant_down(const caf::down_msg& down);
   settings_ptr remembered(tenant_id tenant) const;
   void remember(tenant_id tenant, const settings_ptr& fresh);
   void look_for_due();
@@ -84,10 +112,29 @@ struct node_agent_state {
   void measure_loads();
   void see(const cluster_view_ptr& seen);
 
+  // node_hosting.cpp: the ingestion children on this node.
+  std::string own_name() const;
+  void ingest(ingest_ptr request);
+  void attend(tenant_id tenant);
+  void attend_owner(tenant_id tenant, slot_id slot);
+  void ask_supervisor(tenant_id tenant, epoch owner);
+  void not_attended(tenant_id tenant, const std::string& why);
+  void not_within_reach(tenant_id tenant);
+  void make_ingestion(tenant_id tenant, const ingestion_settings& by);
+  caf::result<ingestion_actor> host(const ingestion_order& order);
+  bool is_own(const tenant_supervisor_actor& supervisor) const;
+  void let_go(hosted_ingestion& h);
+  void refresh_alone(tenant_id tenant);
+  void hosted_down(tenant_id tenant, const caf::actor_addr& gone);
+  void look_after_hosted();
+  caf::result<void> attended(const attend_note& what);
+
   // node_peers.cpp: what goes to other nodes.
   void tell_others();
-  void set_peer(const std::string& node, const caf::strong_actor_ptr& to);
-  peer_actor owner_of(slot_id slot) const;
+  cluster::census own_census() const;
+  caf::result<std::vector<cluster::census>> census(bool everywhere);
+  void set_peer(const std::string& node, const caf::strong_actor_ptr& to, std::int32_t wire);
+  linked_peer owner_of(slot_id slot) const;
   held_slot* held_here(slot_id slot);
   std::int64_t lending_since(held_slot& held, tenant_id tenant);
   void ask_owner(const lend_request& what, caf::typed_response_promise<lend_answer> promise, int tries);
@@ -101,9 +148,12 @@ struct node_agent_state {
   std::optional<cluster_part> part;
   lease_keeper_actor keeper;
   /// The nodes that this one is linked with.
-  std::map<std::string, peer_actor> peers;
+  std::map<std::string, linked_peer> peers;
   cluster_view_ptr view;
   std::unordered_map<tenant_id, tenant_supervisor_actor> supervisors;
+  std::unordered_map<tenant_id, hosted_ingestion> hosted;
+  /// The tenant of each supervisor and child that is watched here.
+  std::unordered_map<caf::actor_addr, tenant_id> whose;
   /// As the supervisors last read them: a tenant that wakes while the store is away goes on with these.
   std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;

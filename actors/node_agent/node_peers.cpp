@@ -1,4 +1,4 @@
-// What the node says to others and asks of them: hints, and slices of tenants' limits.
+// What the node says to others and asks of them: hints, slices of tenants' limits, what runs there.
 #include "actors/node_agent/node_agent.hpp"
 
 namespace pulse {
@@ -9,29 +9,70 @@ namespace {
 constexpr auto lend_timeout = std::chrono::milliseconds(300);
 constexpr auto lend_retry = std::chrono::milliseconds(80);
 constexpr int lend_tries = 4;
+/// Since this wire version.
+constexpr std::int32_t census_wire = 2;
+constexpr auto census_timeout = std::chrono::seconds(1);
 
 } // namespace
 
 void node_agent_state::tell_others() {
-  for (const auto& [node, to] : peers)
-    self->send(to, wake_atom_v);
+  for (const auto& [node, link] : peers)
+    self->send(link.to, wake_atom_v);
 }
 
-void node_agent_state::set_peer(const std::string& node, const caf::strong_actor_ptr& to) {
+cluster::census node_agent_state::own_census() const {
+  const auto count = [](std::size_t n) {
+    return static_cast<std::int64_t>(n);
+  };
+  cluster::census out{node_id{own_name()}, count(peers.size()), count(supervisors.size()), 0, 0, 0};
+  for (const auto& [tenant, h] : hosted) {
+    out.ingestion += h.child ? 1 : 0;
+    out.ingestion_alone += h.child && !h.supervisor ? 1 : 0;
+    out.ingestion_of_others += h.child && h.supervisor && !is_own(h.supervisor) ? 1 : 0;
+  }
+  return out;
+}
+
+/// Without those that do not answer, or do not know the question.
+caf::result<std::vector<cluster::census>> node_agent_state::census(bool everywhere) {
+  auto found = std::make_shared<std::vector<cluster::census>>(1, own_census());
+  auto promise = self->make_response_promise<std::vector<cluster::census>>();
+  auto left = std::make_shared<std::size_t>(1);
+  auto one_less = [promise, found, left]() mutable {
+    if (--*left == 0)
+      promise.deliver(*found);
+  };
+  for (const auto& [node, link] : peers) {
+    if (!everywhere || link.wire < census_wire)
+      continue;
+    ++*left;
+    self->request(link.to, census_timeout, census_atom_v)
+        .then(
+            [found, one_less](const std::vector<cluster::census>& there) mutable {
+              found->insert(found->end(), there.begin(), there.end());
+              one_less();
+            },
+            [one_less](const caf::error&) mutable { one_less(); });
+  }
+  one_less();
+  return promise;
+}
+
+void node_agent_state::set_peer(const std::string& node, const caf::strong_actor_ptr& to, std::int32_t wire) {
   if (to)
-    peers[node] = caf::actor_cast<peer_actor>(to);
+    peers[node] = {caf::actor_cast<peer_actor>(to), wire};
   else
     peers.erase(node);
 }
 
 /// As last seen: a lease that could not be renewed is still its holder's until somebody else has it.
-peer_actor node_agent_state::owner_of(slot_id slot) const {
+node_agent_state::linked_peer node_agent_state::owner_of(slot_id slot) const {
   if (!view)
     return {};
   for (const auto& l : view->leases)
     if (l.slot == slot) {
       const auto found = peers.find(l.holder.value);
-      return found == peers.end() ? peer_actor() : found->second;
+      return found == peers.end() ? linked_peer() : found->second;
     }
   return {};
 }
@@ -83,7 +124,7 @@ void node_agent_state::ask_owner(const lend_request& what, caf::typed_response_p
         .then(answered, failed);
     return;
   }
-  if (const auto owner = owner_of(what.slot))
+  if (const auto owner = owner_of(what.slot).to)
     self->request(owner, lend_timeout, lend_atom_v, what).then(answered, failed);
   else
     again();
@@ -92,7 +133,7 @@ void node_agent_state::ask_owner(const lend_request& what, caf::typed_response_p
 void node_agent_state::settle(const settle_note& what) {
   if (held_here(what.slot) != nullptr)
     self->send(supervisor_of(what.tenant), settle_atom_v, what);
-  else if (const auto owner = what.handed_on ? peer_actor() : owner_of(what.slot))
+  else if (const auto owner = what.handed_on ? peer_actor() : owner_of(what.slot).to)
     self->send(owner, settle_atom_v, what);
 }
 

@@ -28,7 +28,8 @@ caf::result<std::string> node_agent_state::join() {
     return std::string();
   const auto& me = part->keeper.keeper.self;
   const auto links = self->spawn<connector, caf::linked + caf::detached>(
-      connector_config{me.id.value, me.incarnation, context->time, part->random, part->dialer}, node_root_actor(self));
+      connector_config{me.id.value, me.incarnation, context->time, part->random, part->dialer, part->wire},
+      node_root_actor(self));
   const auto own_peer = self->spawn<peer, caf::linked>(me.incarnation, node_root_actor(self), links);
   const auto address = part->publish(own_peer);
   if (!address)

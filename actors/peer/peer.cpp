@@ -6,13 +6,20 @@ peer_state::peer_state(peer_actor::pointer p, std::string r, node_root_actor a, 
   self(p), run(std::move(r)), agent(std::move(a)), connector(std::move(c)) {
 }
 
+std::string peer_state::hello(const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from,
+                              std::int32_t wire) {
+  if (from)
+    self->send(connector, hello_atom_v, node, from_run, from, wire);
+  return run;
+}
+
 peer_actor::behavior_type peer_state::make_behavior() {
   return {
       [this](hello_atom, const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from) {
-        if (from)
-          self->send(connector, hello_atom_v, node, from_run, from);
-        return run;
+        return hello(node, from_run, from, 1);
       },
+      [this](hello_atom, const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from,
+             std::int32_t wire) { return hello(node, from_run, from, wire); },
       [this](wake_atom) { self->send(agent, wake_atom_v); },
       [this](lend_atom, lend_request what) -> caf::result<lend_answer> {
         what.handed_on = true;
@@ -21,6 +28,15 @@ peer_actor::behavior_type peer_state::make_behavior() {
       [this](settle_atom, settle_note what) {
         what.handed_on = true;
         self->send(agent, settle_atom_v, what);
+      },
+      [this](attend_atom, const attend_note& what) -> caf::result<void> {
+        return self->delegate(agent, attend_atom_v, what);
+      },
+      [this](host_atom, const ingestion_order& order) -> caf::result<ingestion_actor> {
+        return self->delegate(agent, host_atom_v, order);
+      },
+      [this](census_atom) -> caf::result<std::vector<cluster::census>> {
+        return self->delegate(agent, census_atom_v, false);
       },
   };
 }

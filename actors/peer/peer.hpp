@@ -16,6 +16,9 @@ struct peer_state {
 
   peer_actor::behavior_type make_behavior();
 
+  std::string hello(const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from,
+                    std::int32_t wire);
+
   peer_actor::pointer self;
   std::string run;
   node_root_actor agent;

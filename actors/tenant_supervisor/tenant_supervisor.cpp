@@ -1,11 +1,7 @@
 #include "actors/tenant_supervisor/tenant_supervisor.hpp"
 
-#include <algorithm>
-#include <fmt/format.h>
-
 #include "actors/alerting/alerting.hpp"
 #include "actors/enrichment/enrichment.hpp"
-#include "actors/ingestion/ingestion.hpp"
 #include "actors/scoring/scoring.hpp"
 #include "telemetry/log.hpp"
 
@@ -13,12 +9,15 @@ namespace pulse {
 
 namespace {
 
+/// Loans that wait for the settings.
 constexpr std::size_t waiting_max = 1000;
 constexpr auto tick_interval = std::chrono::seconds(1);
 /// Limits that were changed are in force within this and a tick.
 constexpr std::int64_t settings_age_ms_max = 4000;
-constexpr std::int64_t restart_delay_ms_min = 100;
-constexpr std::int64_t restart_delay_ms_max = 30'000;
+
+bool same_limits(const tenant_settings& a, const tenant_settings& b) {
+  return a.rate == b.rate && a.burst == b.burst && a.deleted == b.deleted;
+}
 
 } // namespace
 
@@ -69,34 +68,6 @@ void tenant_supervisor_state::release() {
   scoring_child = nullptr;
 }
 
-void tenant_supervisor_state::refuse(ingest_request& request, const std::string& why) {
-  ingest_reply reply;
-  reply.failed = error{ec::unavailable, why, ""};
-  reply.retry_after_ms = 1000;
-  if (request.done)
-    request.done(std::move(reply));
-}
-
-void tenant_supervisor_state::ingest(ingest_ptr request) {
-  active_at_ms = context->time.monotonic_ms();
-  if (settings && *settings && settings->value().deleted) {
-    refuse(*request, "the tenant is deleted");
-    return;
-  }
-  if (ingestion_child) {
-    self->send(ingestion_child, ingest_atom_v, std::move(request));
-    return;
-  }
-  if (waiting.size() >= waiting_max) {
-    refuse(*request, "too many requests wait for the tenant's settings");
-    return;
-  }
-  waiting.push_back(std::move(request));
-  if (settings && *settings)
-    spawn_ingestion();
-  ask_settings();
-}
-
 void tenant_supervisor_state::ask_settings() {
   if (std::exchange(asking, true))
     return;
@@ -112,14 +83,18 @@ void tenant_supervisor_state::take_settings(const settings_ptr& fresh) {
   asking = false;
   settings_at_ms = context->time.monotonic_ms();
   if (*fresh) {
+    const bool changed = settings && *settings && !same_limits(settings->value(), fresh->value());
+    limits_version += changed ? 1 : 0;
     settings = fresh;
     self->send(agent, settings_atom_v, tenant, fresh);
     for (auto& w : std::exchange(lend_waiting, {}))
       w.promise.deliver(lend_of(w.what, w.owner, w.since));
-    if (ingestion_child)
-      self->send(ingestion_child, settings_atom_v, fresh);
-    else if (!waiting.empty())
-      spawn_ingestion();
+    for (const auto& [node, post] : posts) {
+      if (post.child)
+        hand_limits(node);
+      else
+        order(node);
+    }
     return;
   }
   // With what was known before the tenant goes on; without anything its requests are told.
@@ -127,16 +102,10 @@ void tenant_supervisor_state::take_settings(const settings_ptr& fresh) {
     return;
   for (auto& w : std::exchange(lend_waiting, {}))
     w.promise.deliver(lend_answer{true, w.owner, {}});
-  for (auto& request : std::exchange(waiting, {}))
-    refuse(*request, "the tenant's settings cannot be read: " + fresh->err().detail);
-}
-
-void tenant_supervisor_state::spawn_ingestion() {
-  if (ingestion_child || context->time.monotonic_ms() < restart_at_ms)
-    return;
-  ingestion_child = self->spawn<ingestion, caf::monitored>(context, settings->value());
-  for (auto& request : std::exchange(waiting, {}))
-    self->send(ingestion_child, ingest_atom_v, std::move(request));
+  for (auto& [node, post] : std::exchange(posts, {}))
+    for (auto& promise : post.attends)
+      promise.deliver(
+          caf::make_error(caf::sec::runtime_error, "the tenant's settings cannot be read: " + fresh->err().detail));
 }
 
 void tenant_supervisor_state::child_down(const caf::down_msg& down) {
@@ -146,38 +115,25 @@ void tenant_supervisor_state::child_down(const caf::down_msg& down) {
     release();
   if (alerting_child && down.source == alerting_child.address()) {
     alerting_child = nullptr;
-    const auto wait = std::min(restart_delay_ms_max, restart_delay_ms_min << std::min(++alerting_restarts, 9));
-    alerting_restart_at_ms = context->time.monotonic_ms() + wait;
+    alerting_restart.died(context->time.monotonic_ms());
     context->metrics.alarm("alerting_restarted");
     log::error("child_died", "tenant_supervisor", "alerting: " + caf::to_string(down.reason), {tenant, {}, ""});
     return;
   }
-  if (!ingestion_child || down.source != ingestion_child.address())
-    return;
-  ingestion_child = nullptr;
-  ++restarts;
-  const auto delay = std::min(restart_delay_ms_max, restart_delay_ms_min << std::min(restarts, 9));
-  restart_at_ms = context->time.monotonic_ms() + delay;
-  context->metrics.alarm("ingestion_restarted");
-  log::error("child_died", "tenant_supervisor",
-             fmt::format("ingestion: {}; restarted in {} ms", caf::to_string(down.reason), delay), {tenant, {}, ""});
+  post_down(down);
 }
 
 void tenant_supervisor_state::end(const caf::error& why) {
   release();
-  if (ingestion_child)
-    self->send_exit(std::exchange(ingestion_child, nullptr), caf::exit_reason::user_shutdown);
   if (alerting_child)
     self->send_exit(std::exchange(alerting_child, nullptr), caf::exit_reason::user_shutdown);
-  for (auto& request : std::exchange(waiting, {}))
-    refuse(*request, "the tenant's supervisor ended");
   self->quit(why);
 }
 
 /// What is due is asked for again every second, so a child that died is made anew by the next call.
 void tenant_supervisor_state::alert() {
   active_at_ms = context->time.monotonic_ms();
-  if (!alerting_child && context->notify != nullptr && active_at_ms >= alerting_restart_at_ms)
+  if (!alerting_child && context->notify != nullptr && alerting_restart.may_start(active_at_ms))
     alerting_child = self->spawn<alerting, caf::monitored>(
         context, tenant, workers[static_cast<std::size_t>(tenant.value) % workers.size()]);
   if (alerting_child)
@@ -218,12 +174,12 @@ void tenant_supervisor_state::settle(const settle_note& what) {
 
 void tenant_supervisor_state::tick() {
   const auto at = context->time.monotonic_ms();
-  if (!waiting.empty() && settings && *settings)
-    spawn_ingestion();
-  if ((ingestion_child || quota) && at - settings_at_ms > settings_age_ms_max)
+  if ((!posts.empty() || quota) && at - settings_at_ms > settings_age_ms_max)
     ask_settings();
-  const bool idle = at - active_at_ms > context->tenant_idle_ms && waiting.empty() && !enrichment_child &&
-                    (!quota || quota->full(at));
+  for (const auto& [node, post] : posts)
+    hand_limits(node);
+  const bool idle =
+      at - active_at_ms > context->tenant_idle_ms && posts.empty() && !enrichment_child && (!quota || quota->full(at));
   if (idle) {
     end(caf::exit_reason::normal);
     return;
@@ -238,7 +194,10 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
       [this](start_atom, const load_ptr& loaded) { return start(loaded); },
       [this](work_atom, const part_ptr& part) { return work(part); },
       [this](release_atom) { release(); },
-      [this](ingest_atom, ingest_ptr request) { ingest(std::move(request)); },
+      [this](attend_atom, const std::string& node, const child_host_actor& host, std::int64_t owner) {
+        return attend(node, host, epoch{owner});
+      },
+      [this](part_atom, const std::string& node) { part(node); },
       [this](alert_atom) { alert(); },
       [this](lend_atom, const lend_request& what, std::int64_t owner, std::int64_t since) {
         return lend(what, epoch{owner}, since);

@@ -1,13 +1,17 @@
-// Owns one awake tenant's children on this node. Enrichment and scoring are made when the slot asks, with the state
-// that was loaded, and answer for themselves: when one dies the slot is told by the failed request and loads anew.
-// Ingestion is restarted here, with growing delay. Child of the node_agent; quits when the tenant has been idle.
+// Owns one awake tenant's children. Enrichment and scoring are made when the slot asks, with the state that was loaded,
+// and answer for themselves: when one dies the slot is told by the failed request and loads anew. Ingestion is on each
+// node whose gateway sees the tenant: made through that node, watched over its link, restarted with growing delay, told
+// of new limits. In a cluster a supervisor is where the tenant's slot is held. Child of the node_agent; quits when the
+// tenant has been idle.
 #pragma once
 
-#include <deque>
+#include <map>
 #include <optional>
+#include <string>
 
 #include "actors/context.hpp"
 #include "actors/interfaces.hpp"
+#include "actors/restart.hpp"
 #include "models/quota/lender.hpp"
 
 namespace pulse {
@@ -23,10 +27,8 @@ struct tenant_supervisor_state {
   caf::result<void> start(const load_ptr& loaded);
   caf::result<part_result_ptr> work(const part_ptr& part);
   void release();
-  void ingest(ingest_ptr request);
   void ask_settings();
   void take_settings(const settings_ptr& fresh);
-  void spawn_ingestion();
   void child_down(const caf::down_msg& down);
   void alert();
   caf::result<lend_answer> lend(const lend_request& what, epoch owner, std::int64_t since);
@@ -34,7 +36,16 @@ struct tenant_supervisor_state {
   void settle(const settle_note& what);
   void tick();
   void end(const caf::error& why);
-  void refuse(ingest_request& request, const std::string& why);
+
+  // supervisor_posts.cpp: the ingestion children.
+  ingestion_settings limits() const;
+  caf::result<void> attend(const std::string& node, const child_host_actor& host, epoch owner);
+  void order(const std::string& node);
+  void ordered(const std::string& node, const ingestion_actor& child);
+  void not_ordered(const std::string& node, const caf::error& why);
+  void hand_limits(const std::string& node);
+  void part(const std::string& node);
+  bool post_down(const caf::down_msg& down);
 
   tenant_supervisor_actor::pointer self;
   context_ptr context;
@@ -43,12 +54,26 @@ struct tenant_supervisor_state {
   std::vector<store_worker_actor> workers;
   settings_ptr settings;
   bool asking = false;
-  ingestion_actor ingestion_child;
+  /// The ingestion child on one node.
+  struct ingestion_post {
+    child_host_actor host;
+    /// By which the node is to know whose word is newer.
+    epoch owner;
+    ingestion_actor child;
+    bool asking = false;
+    restart_delay restart;
+    /// Of the limits that the child goes by.
+    std::int64_t version = 0;
+    std::vector<caf::typed_response_promise<void>> attends;
+  };
+  /// By the node's name, which is empty without a cluster.
+  std::map<std::string, ingestion_post> posts;
+  /// Counts the changes of the limits.
+  std::int64_t limits_version = 1;
   enrichment_actor enrichment_child;
   scoring_actor scoring_child;
   alerting_actor alerting_child;
-  int alerting_restarts = 0;
-  std::int64_t alerting_restart_at_ms = 0;
+  restart_delay alerting_restart;
   /// The tenant's limit for the whole cluster, while this node owns it under that epoch.
   std::optional<lender> quota;
   epoch quota_owner;
@@ -60,10 +85,6 @@ struct tenant_supervisor_state {
     std::int64_t since;
   };
   std::vector<waiting_loan> lend_waiting;
-  /// Requests that came before the settings; bounded.
-  std::deque<ingest_ptr> waiting;
-  int restarts = 0;
-  std::int64_t restart_at_ms = 0;
   std::int64_t active_at_ms = 0;
   std::int64_t settings_at_ms = 0;
 };

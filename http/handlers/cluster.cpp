@@ -1,5 +1,6 @@
 #include "http/handlers/cluster.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/time.hpp"
@@ -41,10 +42,23 @@ json to_json(const cluster::node_row& n, const cluster::view& v, std::int64_t te
           {"slots", std::move(slots)}};
 }
 
+json to_json(const cluster::census& c) {
+  return {{"links", c.links},
+          {"supervisors", c.supervisors},
+          {"ingestion", c.ingestion},
+          {"ingestion_of_others", c.ingestion_of_others},
+          {"ingestion_alone", c.ingestion_alone}};
+}
+
 json nodes_answer(const cluster_ports& p, const cluster::view& v) {
+  const auto said = p.look_around ? p.look_around() : std::vector<cluster::census>();
   auto data = json::array();
-  for (const auto& n : v.nodes)
-    data.push_back(to_json(n, v, p.term_ms));
+  for (const auto& n : v.nodes) {
+    auto one = to_json(n, v, p.term_ms);
+    const auto it = std::find_if(said.begin(), said.end(), [&](const auto& c) { return c.node == n.id; });
+    one["runs"] = it == said.end() ? json(nullptr) : to_json(*it);
+    data.push_back(std::move(one));
+  }
   std::size_t unowned = 0;
   std::size_t moving = 0;
   for (const auto& l : v.leases) {

@@ -61,6 +61,20 @@ struct view {
   std::vector<lease_row> leases;
 };
 
+/// What runs on a node, as it says itself.
+struct census {
+  node_id node;
+  /// Nodes that it is linked with.
+  std::int64_t links = 0;
+  std::int64_t supervisors = 0;
+  /// Tenants that its gateway sees.
+  std::int64_t ingestion = 0;
+  /// Of these, whose supervisor is on another node.
+  std::int64_t ingestion_of_others = 0;
+  /// Of these, whose supervisor is not found.
+  std::int64_t ingestion_alone = 0;
+};
+
 /// A lease that its holder had not renewed in time. More than two terms ahead can only be a database clock that was set
 /// back.
 inline bool is_out(const lease_row& l, time_ms now, std::int64_t term_ms) {

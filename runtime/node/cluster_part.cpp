@@ -16,8 +16,6 @@ namespace pulse {
 namespace {
 
 constexpr std::size_t dead_runs_max = 8;
-/// Of the messages between nodes. A node speaks this and the last one, so that nodes can be renewed one by one.
-constexpr auto wire_version = "pulse-wire-1";
 
 bool is_loopback(const std::string& host) {
   const auto address = ip_address::parse(host);
@@ -72,7 +70,9 @@ result<void> set_up_links(const settings& conf, caf::actor_system_config& config
     if (auto ok = check_certificates(conf.node_ca, conf.node_cert, conf.node_key); !ok)
       return error{ok.err().code, "node.ca, node.cert, node.key: " + ok.err().detail, "node.cert"};
   config.load<caf::io::middleman>();
-  config.set("caf.middleman.app-identifiers", std::vector<std::string>{wire_version});
+  // One in common is enough to be connected.
+  config.set("caf.middleman.app-identifiers", std::vector<std::string>{fmt::format("pulse-wire-{}", wire_version),
+                                                                       fmt::format("pulse-wire-{}", wire_version - 1)});
   config.set("caf.middleman.heartbeat-interval", caf::timespan(std::chrono::milliseconds(500)));
   config.set("caf.middleman.connection-timeout", caf::timespan(std::chrono::seconds(2)));
   if (!conf.node_ca.empty()) {

@@ -142,6 +142,17 @@ http::cluster_ports make_cluster_ports(const route_parts& p) {
   out.run = p.name;
   out.version = PULSE_VERSION;
   out.term_ms = p.conf.cluster_term_ms;
+  out.look_around = [&system = p.system, agent = p.agent] {
+    constexpr auto wait = std::chrono::seconds(2);
+    std::vector<cluster::census> all;
+    caf::scoped_actor self(system);
+    self->request(agent, wait, census_atom_v, true)
+        .receive([&](const std::vector<cluster::census>& said) { all = said; },
+                 [](const caf::error&) {
+                   // A node that says nothing is shown without what runs there.
+                 });
+    return all;
+  };
   return out;
 }
 

@@ -13,8 +13,7 @@ namespace {
 
 struct fixture : test::actor_fixture {
   void spawn(std::int64_t rate, std::int64_t burst) {
-    actor = own(system->spawn<ingestion>(
-        context, tenant_settings{tenant_id{7}, "shop", slot_id{2}, rate, burst, "EUR", "UTC", false}));
+    actor = own(system->spawn<ingestion>(context, ingestion_settings{tenant_id{7}, slot_id{2}, rate, burst, false, 1}));
   }
 
   /// The replies so far to this request.

@@ -12,13 +12,29 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Stands where the node_agent stands, and keeps what it is told to remember.
+/// Stands where the node_agent stands: keeps what it is told to remember, and makes children as a node does.
 struct agent_double {
   settings_ptr remembered;
+  ingestion_actor child;
+  int made = 0;
+  std::int64_t newest_owner = 0;
 };
 
-node_agent_actor::behavior_type agent_behaviour(node_agent_actor::stateful_pointer<agent_double> self) {
+node_agent_actor::behavior_type agent_behaviour(node_agent_actor::stateful_pointer<agent_double> self,
+                                                context_ptr context) {
+  self->set_down_handler([self](const caf::down_msg&) { self->state.child = nullptr; });
   return {
+      [self, context](host_atom, const ingestion_order& order) -> caf::result<ingestion_actor> {
+        auto& here = self->state;
+        if (order.owner.value < here.newest_owner)
+          return caf::sec::invalid_argument;
+        here.newest_owner = order.owner.value;
+        if (!here.child) {
+          here.child = self->spawn<ingestion, caf::monitored>(context, order.settings);
+          ++here.made;
+        }
+        return here.child;
+      },
       [](ingest_atom, const ingest_ptr&) {},
       [](supervisor_atom, tenant_id) -> caf::result<tenant_supervisor_actor> { return caf::sec::invalid_argument; },
       [](alert_atom, tenant_id) {},
@@ -37,7 +53,7 @@ struct fixture : test::actor_fixture {
     ports->make_control_store = [this] {
       return std::make_unique<test::fake_control_store>(db);
     };
-    agent = own(system->spawn(agent_behaviour));
+    agent = own(system->spawn(agent_behaviour, context));
     worker = own(system->spawn<store_worker>(context));
   }
 
@@ -46,17 +62,24 @@ struct fixture : test::actor_fixture {
         own(system->spawn<tenant_supervisor>(context, tenant_id{7}, agent, std::vector{worker}, std::move(last_known)));
   }
 
-  std::shared_ptr<std::vector<ingest_reply>> send() {
-    auto replies = std::make_shared<std::vector<ingest_reply>>();
-    auto request = std::make_shared<ingest_request>();
-    request->tenant = tenant_id{7};
-    request->body = R"({"type":"track","event":"A","userId":"u"})";
-    request->done = [replies](ingest_reply r) {
-      replies->push_back(std::move(r));
-    };
-    caf::anon_send(supervisor, ingest_atom_v, std::move(request));
+  /// That node's gateway sees the tenant; what the supervisor said so far.
+  std::shared_ptr<std::vector<std::string>> attend(const std::string& node = "here", std::int64_t owner = 1) {
+    auto said = std::make_shared<std::vector<std::string>>();
+    system->spawn([said, node, owner, this](caf::event_based_actor* self) {
+      self->request(supervisor, work_timeout, attend_atom_v, node, child_host_actor(agent), owner)
+          .then([said] { said->push_back("there"); },
+                [said](const caf::error& e) { said->push_back(caf::to_string(e)); });
+    });
     run();
-    return replies;
+    return said;
+  }
+
+  agent_double& node() {
+    return caf::actor_cast<caf::stateful_actor<agent_double, node_agent_actor::base>*>(agent)->state;
+  }
+
+  ingestion_state& child() {
+    return caf::actor_cast<ingestion*>(node().child)->state;
   }
 
   bool alive() {
@@ -81,83 +104,94 @@ struct fixture : test::actor_fixture {
 
 } // namespace
 
-TEST_CASE("a request waits for the settings and is then answered", "[supervisor]") {
+TEST_CASE("a node that asks waits for the settings and then has its child", "[supervisor]") {
   fixture f;
   f.spawn();
-  const auto replies = f.send();
-  REQUIRE(replies->size() == 1);
-  CHECK_FALSE(replies->front().failed.has_value());
-  CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 1);
+  CHECK(*f.attend() == std::vector<std::string>{"there"});
+  REQUIRE(f.node().child);
+  CHECK(f.child().settings.slot == slot_id{2});
 }
 
-TEST_CASE("a tenant that nothing is known of is told so while the store is away", "[supervisor]") {
+TEST_CASE("of a tenant that nothing is known of a node is told so while the store is away", "[supervisor]") {
   fixture f;
   f.db->away = true;
   f.spawn();
-  const auto replies = f.send();
-  REQUIRE(replies->size() == 1);
-  REQUIRE(replies->front().failed.has_value());
-  CHECK(replies->front().failed->code == ec::unavailable);
-  CHECK(replies->front().retry_after_ms > 0);
+  const auto said = f.attend();
+  REQUIRE(said->size() == 1);
+  CHECK(said->front().find("settings cannot be read") != std::string::npos);
+  CHECK_FALSE(f.node().child);
 }
 
 TEST_CASE("a tenant that wakes while the store is away goes on with what was last known", "[supervisor][f:11.3]") {
   fixture f;
   f.spawn();
-  f.send();
-  const auto known =
-      caf::actor_cast<caf::stateful_actor<agent_double, node_agent_actor::base>*>(f.agent)->state.remembered;
+  f.attend();
+  const auto known = f.node().remembered;
   REQUIRE(known);
   f.db->away = true;
   f.spawn(known);
-  const auto replies = f.send();
-  REQUIRE(replies->size() == 1);
-  CHECK_FALSE(replies->front().failed.has_value());
+  CHECK(*f.attend() == std::vector<std::string>{"there"});
 }
 
-TEST_CASE("a tenant without events sleeps after its idle time, one with events does not", "[supervisor][f:11.3]") {
+TEST_CASE("a supervisor without children sleeps after its idle time, one with a child does not",
+          "[supervisor][f:11.3]") {
   fixture f;
   f.ports->tenant_idle_ms = 5000;
   f.spawn();
-  f.send();
-  f.run_for(4s);
-  f.send();
-  f.run_for(4s);
+  f.attend();
+  f.run_for(8s);
   CHECK(f.alive());
-  f.run_for(6s);
+  // As a node does with a child that had nothing to do.
+  caf::anon_send_exit(f.node().child, caf::exit_reason::user_shutdown);
+  f.run_for(2s);
   CHECK_FALSE(f.alive());
+  CHECK(f.node().made == 1);
 }
 
-TEST_CASE("ingestion that died is restarted after a delay that doubles, and requests wait", "[supervisor][f:11.4]") {
+TEST_CASE("ingestion that died is made again after a delay that doubles", "[supervisor][f:11.4]") {
   fixture f;
-  f.ports->tenant_idle_ms = 600'000;
   f.spawn();
-  f.send();
+  f.attend();
   for (const auto delay : {200ms, 400ms, 800ms}) {
     INFO(delay.count());
-    caf::anon_send_exit(f.state().ingestion_child, caf::exit_reason::kill);
+    caf::anon_send_exit(f.node().child, caf::exit_reason::kill);
     f.run();
-    const auto waiting = f.send();
-    CHECK(waiting->empty());
+    CHECK_FALSE(f.node().child);
+    const auto waits = f.attend();
     f.run_for(delay - 100ms);
-    f.send();
-    CHECK(waiting->empty());
-    // Waiting requests are looked at with the tick of a second at the latest.
-    f.run_for(1200ms);
-    CHECK(waiting->size() == 1);
+    CHECK_FALSE(f.node().child);
+    CHECK(waits->empty());
+    f.run_for(150ms);
+    CHECK(f.node().child);
+    CHECK(*waits == std::vector<std::string>{"there"});
   }
+  CHECK(f.node().made == 4);
 }
 
-TEST_CASE("what waits is told when the supervisor ends", "[supervisor]") {
+TEST_CASE("a child that runs is taken up, and its limits follow the tenant's, each change with its version",
+          "[supervisor][f:11.4]") {
   fixture f;
   f.spawn();
-  f.send();
-  caf::anon_send_exit(f.state().ingestion_child, caf::exit_reason::kill);
-  f.run();
-  const auto waiting = f.send();
-  CHECK(waiting->empty());
-  caf::anon_send_exit(f.supervisor, caf::exit_reason::user_shutdown);
-  f.run();
-  REQUIRE(waiting->size() == 1);
-  CHECK(waiting->front().failed->code == ec::unavailable);
+  f.attend();
+  f.spawn();
+  f.attend("here", 2);
+  CHECK(f.node().made == 1);
+  const auto before = f.state().limits_version;
+  f.db->tenants[tenant_id{7}].rate = 50;
+  f.run_for(6s);
+  CHECK(f.child().settings.rate == 50);
+  CHECK(f.state().limits_version == before + 1);
+  CHECK(f.state().posts.at("here").version == before + 1);
+}
+
+TEST_CASE("a supervisor whose slot has a newer owner loses its child to that one", "[supervisor][f:11.2]") {
+  fixture f;
+  f.spawn();
+  f.attend("here", 2);
+  f.node().newest_owner = 3;
+  const auto said = f.attend("here", 2);
+  REQUIRE(said->size() == 1);
+  CHECK(said->front() != "there");
+  CHECK(f.state().posts.empty());
+  CHECK(f.node().child);
 }

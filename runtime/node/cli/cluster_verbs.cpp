@@ -36,12 +36,28 @@ json node_of(const json& nodes, const std::string& id) {
   return nullptr;
 }
 
+void print_runs(const json& n) {
+  const auto it = n.find("runs");
+  if (it == n.end() || it->is_null()) {
+    fmt::print("{:<16} does not say what runs there\n", "");
+    return;
+  }
+  const auto alone = it->value("ingestion_alone", 0);
+  fmt::print("{:<16} {} tenants at its gateway ({} owned by other nodes{}), {} supervisors, {} links\n", "",
+             it->value("ingestion", 0), it->value("ingestion_of_others", 0),
+             alone > 0 ? fmt::format(", {} without an owner in reach", alone) : "", it->value("supervisors", 0),
+             it->value("links", 0));
+}
+
 void print_status(const json& nodes) {
-  for (const auto& n : nodes.at("data"))
+  for (const auto& n : nodes.at("data")) {
     fmt::print("{:<16} {:<9} {:<7} {:<22} {:<8} {:>3} slots  {:>8.1f} events/s  seen {} ms ago\n", text_of(n, "id"),
                text_of(n, "state"), n.value("leads", false) ? "leader" : "", text_of(n, "address"),
                text_of(n, "version"), n.contains("slots") ? n["slots"].size() : 0, n.value("load", 0.0),
                text_of(n, "heartbeat_age_ms"));
+    if (nodes.contains("slots") && text_of(n, "state") != "left")
+      print_runs(n);
+  }
   if (nodes.contains("slots"))
     fmt::print("{} slots: {} without an owner, {} on their way\n", text_of(nodes, "slots"),
                text_of(nodes, "slots_unowned"), text_of(nodes, "slots_moving"));

@@ -1,0 +1,67 @@
+// How a tenant's supervisor keeps a child on each node whose gateway sees the tenant: what travels between the two
+// nodes.
+#pragma once
+
+#include <caf/all.hpp>
+#include <cstdint>
+#include <string>
+
+#include "base/ids.hpp"
+
+namespace pulse {
+
+/// What an ingestion child goes by.
+struct ingestion_settings {
+  tenant_id tenant;
+  slot_id slot;
+  /// Events a second and their burst; 0: no limit.
+  std::int64_t rate = 0;
+  std::int64_t burst = 0;
+  bool deleted = false;
+  /// Counts up with each change that its supervisor saw; the child answers with the one it goes by.
+  std::int64_t version = 0;
+};
+
+/// A supervisor wants its child on that node: the one that runs there, or a new one.
+struct ingestion_order {
+  ingestion_settings settings;
+  /// Of the lease by which the supervisor's node holds the tenant's slot; 0 without leases.
+  pulse::epoch owner;
+};
+
+/// A node's gateway sees the tenant: to whoever holds the tenant's slot.
+struct attend_note {
+  tenant_id tenant;
+  slot_id slot;
+  std::string node;
+};
+
+template <class Inspector>
+bool inspect(Inspector& f, ingestion_settings& x) {
+  return f.object(x).fields(f.field("tenant", x.tenant), f.field("slot", x.slot), f.field("rate", x.rate),
+                            f.field("burst", x.burst), f.field("deleted", x.deleted), f.field("version", x.version));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, ingestion_order& x) {
+  return f.object(x).fields(f.field("settings", x.settings), f.field("owner", x.owner));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, attend_note& x) {
+  return f.object(x).fields(f.field("tenant", x.tenant), f.field("slot", x.slot), f.field("node", x.node));
+}
+
+} // namespace pulse
+
+// With numbers of their own, as in lend.hpp.
+CAF_BEGIN_TYPE_ID_BLOCK(pulse_hosting, caf::first_custom_type_id + 230)
+
+CAF_ADD_TYPE_ID(pulse_hosting, (pulse::ingestion_settings))
+CAF_ADD_TYPE_ID(pulse_hosting, (pulse::ingestion_order))
+CAF_ADD_TYPE_ID(pulse_hosting, (pulse::attend_note))
+CAF_ADD_ATOM(pulse_hosting, pulse, attend_atom)
+CAF_ADD_ATOM(pulse_hosting, pulse, host_atom)
+CAF_ADD_ATOM(pulse_hosting, pulse, part_atom)
+
+CAF_END_TYPE_ID_BLOCK(pulse_hosting)
