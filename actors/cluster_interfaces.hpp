@@ -73,6 +73,8 @@ using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend
     caf::result<void>(wake_atom),
     // Another node's gateway sees a tenant whose slot should be held here: answers when the tenant's child is there.
     caf::result<void>(attend_atom, attend_note),
+    // Another node has a training done here.
+    caf::result<training_report>(train_atom, tenant_id, std::string, bool),
     // The link to another node, and the wire version both speak; without an actor: there is none any more.
     caf::result<void>(peer_atom, std::string, caf::strong_actor_ptr, std::int32_t),
     // What was last seen of the cluster; empty without one.
@@ -101,6 +103,8 @@ using peer_actor = peer_v1_actor::extend<
     caf::result<void>(attend_atom, attend_note),
     // As child_host_actor.
     caf::result<ingestion_actor>(host_atom, ingestion_order),
+    // A training of a kind: its control records are the asker's to send.
+    caf::result<training_report>(train_atom, tenant_id, std::string),
     // What runs here.
     caf::result<std::vector<cluster::census>>(census_atom)>;
 

@@ -5,6 +5,7 @@
 #include <caf/all.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/ids.hpp"
 
@@ -36,6 +37,30 @@ struct attend_note {
   std::string node;
 };
 
+/// What a training on another node came to: a result of training_outcome, taken apart.
+struct training_report {
+  bool ok = false;
+  /// An ec, where it is not.
+  std::int32_t code = 0;
+  std::string detail;
+  std::string model;
+  std::int64_t rows = 0;
+  std::string fraud_model;
+  std::string fraud_why;
+  std::vector<std::string> drifted;
+  /// By encode_control.
+  std::vector<std::string> controls;
+  std::int64_t next_s = 0;
+};
+
+template <class Inspector>
+bool inspect(Inspector& f, training_report& x) {
+  return f.object(x).fields(f.field("ok", x.ok), f.field("code", x.code), f.field("detail", x.detail),
+                            f.field("model", x.model), f.field("rows", x.rows), f.field("fraud_model", x.fraud_model),
+                            f.field("fraud_why", x.fraud_why), f.field("drifted", x.drifted),
+                            f.field("controls", x.controls), f.field("next_s", x.next_s));
+}
+
 template <class Inspector>
 bool inspect(Inspector& f, ingestion_settings& x) {
   return f.object(x).fields(f.field("tenant", x.tenant), f.field("slot", x.slot), f.field("rate", x.rate),
@@ -63,5 +88,6 @@ CAF_ADD_TYPE_ID(pulse_hosting, (pulse::attend_note))
 CAF_ADD_ATOM(pulse_hosting, pulse, attend_atom)
 CAF_ADD_ATOM(pulse_hosting, pulse, host_atom)
 CAF_ADD_ATOM(pulse_hosting, pulse, part_atom)
+CAF_ADD_TYPE_ID(pulse_hosting, (pulse::training_report))
 
 CAF_END_TYPE_ID_BLOCK(pulse_hosting)

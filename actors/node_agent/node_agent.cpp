@@ -5,7 +5,6 @@
 #include "actors/series_watcher/series_watcher.hpp"
 #include "actors/store_worker/store_worker.hpp"
 #include "actors/tenant_supervisor/tenant_supervisor.hpp"
-#include "actors/trainer/trainer.hpp"
 #include "models/event/raw_codec.hpp"
 #include "telemetry/log.hpp"
 
@@ -14,7 +13,6 @@ namespace pulse {
 namespace {
 
 constexpr auto tick_interval = std::chrono::seconds(1);
-constexpr auto train_timeout = std::chrono::minutes(5);
 constexpr auto watch_timeout = std::chrono::minutes(2);
 /// About 200 bytes each.
 constexpr std::size_t last_known_max = 100'000;
@@ -177,18 +175,6 @@ void node_agent_state::forget(tenant_id tenant) {
           [failed](const caf::error& e) { failed(caf::to_string(e)); });
 }
 
-/// One at a time: a fit takes a core. The others stay due.
-void node_agent_state::train_when_free(tenant_id tenant, const std::string& kind) {
-  if (std::exchange(training, true))
-    return;
-  self->request(node_agent_actor(self), train_timeout, train_atom_v, tenant, kind)
-      .then([this](const training_ptr&) { training = false; },
-            [this, tenant](const caf::error& e) {
-              training = false;
-              log::warning("training_without_answer", "node_agent", caf::to_string(e), {tenant, {}, ""});
-            });
-}
-
 /// One at a time, as with trainings.
 void node_agent_state::watch_when_free(tenant_id tenant) {
   if (!context->make_series_store || std::exchange(watching, true))
@@ -204,22 +190,6 @@ void node_agent_state::watch_when_free(tenant_id tenant) {
             watching = false;
             log::warning("series_without_answer", "node_agent", caf::to_string(e), {tenant, {}, ""});
           });
-}
-
-caf::result<training_ptr> node_agent_state::train(tenant_id tenant, const std::string& kind) {
-  auto promise = self->make_response_promise<training_ptr>();
-  auto child = self->spawn<trainer, caf::detached>(context);
-  self->request(child, train_timeout, train_atom_v, tenant, kind)
-      .then(
-          [this, promise, tenant](const training_ptr& done) mutable {
-            if (*done)
-              for (const auto& control : done->value().controls)
-                self->send(node_agent_actor(self), control_atom_v, tenant,
-                           control_ptr(std::make_shared<const slot::control>(control)));
-            promise.deliver(done);
-          },
-          [promise](const caf::error& e) mutable { promise.deliver(e); });
-  return promise;
 }
 
 /// A slot that stored candidates holds the tenant. What comes from elsewhere may be of a tenant that another node
@@ -278,6 +248,7 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
       [this](alert_atom, tenant_id tenant) { alert(tenant); },
       [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
       [this](train_atom, tenant_id tenant, const std::string& kind) { return train(tenant, kind); },
+      [this](train_atom, tenant_id tenant, const std::string& kind, bool) { return train_for_peer(tenant, kind); },
       [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
       [this](drain_atom) { return drain(); },
       [this](status_atom) { return statuses(); },

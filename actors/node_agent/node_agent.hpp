@@ -64,6 +64,15 @@ struct node_agent_state {
     std::int32_t wire = 0;
   };
 
+  struct training_order {
+    std::uint64_t number = 0;
+    tenant_id tenant;
+    std::string kind;
+    caf::typed_response_promise<training_ptr> promise;
+    /// Where it runs, if not here.
+    std::string node;
+  };
+
   /// A tenant that this node's gateway sees.
   struct hosted_ingestion {
     ingestion_actor child;
@@ -93,11 +102,9 @@ struct node_agent_state {
   void look_for_due();
   void send_controls(tenant_id tenant);
   void forget(tenant_id tenant);
-  void train_when_free(tenant_id tenant, const std::string& kind);
   void watch_when_free(tenant_id tenant);
   caf::result<void> send_control(tenant_id tenant, const slot::control& control);
   caf::result<void> drain();
-  caf::result<training_ptr> train(tenant_id tenant, const std::string& kind);
   caf::result<statuses_ptr> statuses();
   void alert(tenant_id tenant);
 
@@ -111,6 +118,15 @@ struct node_agent_state {
   std::vector<slot_id> slots_here() const;
   void measure_loads();
   void see(const cluster_view_ptr& seen);
+
+  // node_training.cpp: trainings, here or where there is more room.
+  void train_when_free(tenant_id tenant, const std::string& kind);
+  caf::result<training_ptr> train(tenant_id tenant, const std::string& kind);
+  void train_here(const training_order& order);
+  void train_there(const node_id& node, const training_order& order);
+  void trained(const training_order& order, const training_ptr& done);
+  void trainings_lost(const std::string& node);
+  caf::result<training_report> train_for_peer(tenant_id tenant, const std::string& kind);
 
   // node_hosting.cpp: the ingestion children on this node.
   std::string own_name() const;
@@ -158,6 +174,9 @@ struct node_agent_state {
   std::unordered_map<tenant_id, settings_ptr> last_known;
   bool asking_due = false;
   bool training = false;
+  std::uint64_t trainings_ordered = 0;
+  /// Those that other nodes do for this one, by number.
+  std::map<std::uint64_t, training_order> trainings_elsewhere;
   /// A look at some tenant's metrics is under way.
   bool watching = false;
   bool leaving = false;

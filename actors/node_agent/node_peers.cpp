@@ -59,10 +59,12 @@ caf::result<std::vector<cluster::census>> node_agent_state::census(bool everywhe
 }
 
 void node_agent_state::set_peer(const std::string& node, const caf::strong_actor_ptr& to, std::int32_t wire) {
-  if (to)
+  if (to) {
     peers[node] = {caf::actor_cast<peer_actor>(to), wire};
-  else
-    peers.erase(node);
+    return;
+  }
+  peers.erase(node);
+  trainings_lost(node);
 }
 
 /// As last seen: a lease that could not be renewed is still its holder's until somebody else has it.

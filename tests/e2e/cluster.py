@@ -25,7 +25,7 @@ SLOTS = 6
 class Cluster:
     """Looks to a Tenant and to a Client like one node: requests go to the running nodes in turn."""
 
-    def __init__(self, nodes, **settings):
+    def __init__(self, nodes, brokers=1, **settings):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="pulse-cluster-"))
         self.dir.chmod(0o711)
         self.env = dict(os.environ, PULSE_CLUSTER_DIR=str(self.dir / "cluster"), PULSE_CLUSTER_TERM_MS=str(TERM_MS),
@@ -36,10 +36,10 @@ class Cluster:
         self.tenants = 0
         self._db = None
         self.nodes = {}
-        self.first = nodes
+        self.first, self.brokers = nodes, brokers
 
     def start(self):
-        self.run("start", "--nodes", str(self.first), "--slots", str(SLOTS))
+        self.run("start", "--nodes", str(self.first), "--brokers", str(self.brokers), "--slots", str(SLOTS))
         return self.refresh()
 
     def run(self, *args):
@@ -49,6 +49,17 @@ class Cluster:
             pytest.skip("no Kafka: Java, Maven or the jars cannot be had here")
         assert done.returncode == 0, (args, done.stdout, done.stderr, self.tail())
         return done.stdout
+
+    def kafka(self, *args):
+        """scripts/kafka on the cluster's own brokers."""
+        subprocess.run([str(ROOT / "scripts" / "kafka"), *args], check=True, stdin=subprocess.DEVNULL,
+                       env=dict(self.env, PULSE_KAFKA_DIR=str(self.dir / "cluster" / "kafka")), capture_output=True,
+                       timeout=300)
+
+    def rss_mib(self):
+        """The largest of the nodes' resident sets."""
+        return max(int((pathlib.Path("/proc") / str(n["pid"]) / "statm").read_text().split()[1]) * 4096 / 2**20
+                   for n in self.running())
 
     def status(self):
         return json.loads(self.run("status", "--json"))["nodes"]

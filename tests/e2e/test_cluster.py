@@ -2,9 +2,11 @@
 nothing acknowledged is lost or stored twice, rollups equal a recount, and every slot has an owner again in time.
 
 PULSE_E2E_TERM_MS: the lease's term (3000, the default). A leader's successor waits for a term of its own before it takes
-anybody's lease: with a longer term two of them are the limit, and not a term and five seconds.
+anybody's lease: with a longer term two of them are the limit, and not a term and five seconds. PULSE_E2E_SLACK (1): times
+as long counts as in time, for machines that do other things as well.
 """
 
+import os
 import signal
 import time
 
@@ -13,7 +15,10 @@ from cluster import SLOTS, TERM_MS, Cluster, Load, until_owned
 from support import poll
 
 TERM = TERM_MS / 1000
-REPLACED = max(TERM + 5, 2 * TERM + 2)
+SLACK = float(os.environ.get("PULSE_E2E_SLACK", "1"))
+REPLACED = max(TERM + 5, 2 * TERM + 2) * SLACK
+# Released slots are taken within a term.
+HANDED_OVER = TERM * SLACK
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,7 @@ def test_a_node_that_is_told_to_end_hands_its_slots_over_and_one_that_joins_take
         cluster.signal(2, signal.SIGTERM)
         poll("node-2 has ended", 30, lambda: not any(n["id"] == 2 for n in cluster.running()))
         print(f"SIGTERM: ended after {time.monotonic() - at:.1f} s")
-        print(f"every slot owned {until_owned(cluster, {'node-1'}, TERM):.1f} s later")
+        print(f"every slot owned {until_owned(cluster, {'node-1'}, HANDED_OVER):.1f} s later")
         assert '"slot_dropped"' not in cluster.log_of(2)[told:], "a slot was dropped, not handed over"
         print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
         start, at = load.now(), time.monotonic()
@@ -101,7 +106,7 @@ def test_a_node_that_is_told_to_end_hands_its_slots_over_and_one_that_joins_take
         at = time.monotonic()
         assert cluster.cli("cluster", "drain", "node-3", on=1)["state"] == "left"
         print(f"drained again within {time.monotonic() - at:.1f} s")
-        print(f"every slot owned {until_owned(cluster, {'node-1', 'node-2'}, TERM):.1f} s later")
+        print(f"every slot owned {until_owned(cluster, {'node-1', 'node-2'}, HANDED_OVER):.1f} s later")
         poll("node-3 has ended", 10, lambda: not any(n["id"] == 3 for n in cluster.running()))
         print("stored after (ms, median p99 most):", load.stalls(start, load.now()))
 
@@ -161,7 +166,7 @@ def test_the_command_line_drains_a_node_and_tells_why_slots_moved(cluster):
     seen = cluster.cli("cluster", "drain", "node-2", on=1)
     assert seen == {"id": "node-2", "state": "left"}
     poll("node-2 has ended", 10, lambda: not any(n["id"] == 2 for n in cluster.running()))
-    until_owned(cluster, {"node-1"}, TERM)
+    until_owned(cluster, {"node-1"}, HANDED_OVER)
     planned = cluster.cli("cluster", "moves", "--dry-run")
     assert planned == {"data": [], "dry_run": True}
     made = cluster.cli("cluster", "moves")["data"]

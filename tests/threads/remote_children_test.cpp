@@ -137,3 +137,20 @@ TEST_CASE("a node of the last wire version and a newer one work side by side", "
   CHECK(eventually(taken));
   CHECK(eventually([&] { return w.all_stored(); }));
 }
+
+TEST_CASE("a training is done on the node with more room, and its answer comes back", "[threads][cluster][f:11.9]") {
+  linked_pair w;
+  const auto tenant = w.guest_of(*w.b);
+  REQUIRE(tenant > 0);
+  // Its slot is on the first node, which so has a load.
+  int sent = 0;
+  REQUIRE(eventually([&] {
+    w.a->send(tenant, fmt::format("m{}", sent++));
+    const std::lock_guard hold(w.rows->mutex);
+    const auto& nodes = w.rows->rows.nodes;
+    return std::any_of(nodes.begin(), nodes.end(),
+                       [&](const auto& n) { return n.second.id.value == w.a->name && n.second.load > 0; });
+  }));
+  // A fake store has no history: the trainer says so.
+  REQUIRE(eventually([&] { return w.a->train(tenant).find("events") != std::string::npos && w.b->trainings() > 0; }));
+}

@@ -284,10 +284,28 @@ struct running_node {
 
   /// Deaths of ingestion children that supervisors on this node saw.
   std::int64_t restarts() const {
+    return counted(R"(pulse_alarms_total{name="ingestion_restarted"} )");
+  }
+
+  /// Trainings that were done on this node, and came to nothing.
+  std::int64_t trainings() const {
+    return counted(R"(pulse_model_trainings_total{result="failed"} )");
+  }
+
+  std::int64_t counted(const std::string& series) const {
     const auto text = numbers.text();
-    const std::string label = R"(pulse_alarms_total{name="ingestion_restarted"} )";
-    const auto at = text.find(label);
-    return at == std::string::npos ? 0 : std::stoll(text.substr(at + label.size()));
+    const auto at = text.find(series);
+    return at == std::string::npos ? 0 : std::stoll(text.substr(at + series.size()));
+  }
+
+  /// What the training was answered with.
+  std::string train(int tenant) {
+    caf::scoped_actor self(*system);
+    std::string said;
+    self->request(agent, 30s, train_atom_v, tenant_id{tenant}, std::string("train"))
+        .receive([&](const training_ptr& done) { said = *done ? "trained" : done->err().detail; },
+                 [&](const caf::error& e) { said = caf::to_string(e); });
+    return said;
   }
 
   std::size_t serving() {
