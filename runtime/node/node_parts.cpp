@@ -50,6 +50,8 @@ node::parts::~parts() {
   if (admin)
     admin->stop();
   admin.reset();
+  // Their threads may have asked actors, and then keep a part of the system until they end.
+  workers.reset();
   if (agent)
     caf::anon_send_exit(agent, caf::exit_reason::user_shutdown);
   agent = nullptr;
@@ -58,7 +60,6 @@ node::parts::~parts() {
     system->await_all_actors_done();
   sender.reset();
   system.reset();
-  workers.reset();
   key_workers.reset();
   keys.reset();
 }

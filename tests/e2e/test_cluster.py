@@ -81,6 +81,9 @@ def test_a_node_that_is_killed_under_load_is_replaced_within_a_term_and_five_sec
 @pytest.mark.feature("11.1")
 def test_a_node_that_is_told_to_end_hands_its_slots_over_and_one_that_joins_takes_its_share(cluster):
     with Load(cluster) as load:
+        # It has answered for what runs on all nodes: with its actors, from a thread of its handlers.
+        seen = cluster.cli("cluster", "status", on=2)["data"]
+        assert all(n["runs"]["ingestion"] > 0 and n["runs"]["links"] == 1 for n in seen), seen
         start, at, told = load.now(), time.monotonic(), len(cluster.log_of(2))
         cluster.signal(2, signal.SIGTERM)
         poll("node-2 has ended", 30, lambda: not any(n["id"] == 2 for n in cluster.running()))
