@@ -83,6 +83,8 @@ result<void> node::parts::start_actors() {
   actor_context c{
       *log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}, nullptr,
       {},   {},      false};
+  if (imaging_all)
+    c.slot_config.image_lag_records_max = 0;
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(postgres::sink_config{conf.postgres_url, name, log->generation(),
                                                                        static_cast<int>(conf.horizon_days),
