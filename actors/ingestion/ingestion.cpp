@@ -60,7 +60,8 @@ void ingestion_state::ingest(const ingest_ptr& taken_in) {
   auto& request = *taken_in;
   const stage_timer timer(context->metrics, "ingestion");
   ingest_reply reply;
-  auto parsed = parse_request(request.body, request.shape, context_of(request, *context));
+  auto parsed = request.parsed ? result<parsed_request>(std::move(*request.parsed))
+                               : parse_request(request.body, request.shape, context_of(request, *context));
   if (!parsed) {
     reply.failed = parsed.err();
     request.done(std::move(reply));

@@ -6,6 +6,7 @@
 #include "actors/alerting/alerting.hpp"
 #include "actors/enrichment/enrichment.hpp"
 #include "actors/ingestion/ingestion.hpp"
+#include "actors/kafka_source/kafka_source.hpp"
 #include "actors/scoring/scoring.hpp"
 #include "telemetry/log.hpp"
 
@@ -152,6 +153,22 @@ void tenant_supervisor_state::child_down(const caf::down_msg& down) {
     log::error("child_died", "tenant_supervisor", "alerting: " + caf::to_string(down.reason), {tenant, {}, ""});
     return;
   }
+  for (auto& [id, child] : sources) {
+    if (!child.reader || down.source != child.reader.address())
+      continue;
+    child.reader = nullptr;
+    // One that ended by itself may be read again at the next poke.
+    if (!down.reason || down.reason == caf::exit_reason::normal) {
+      sources.erase(id);
+      return;
+    }
+    child.restart_at_ms = context->time.monotonic_ms() +
+                          std::min(restart_delay_ms_max, restart_delay_ms_min << std::min(++child.restarts, 9));
+    context->metrics.alarm("source_restarted");
+    log::error("child_died", "tenant_supervisor", fmt::format("source {}: {}", id, caf::to_string(down.reason)),
+               {tenant, {}, ""});
+    return;
+  }
   if (!ingestion_child || down.source != ingestion_child.address())
     return;
   ingestion_child = nullptr;
@@ -169,6 +186,9 @@ void tenant_supervisor_state::end(const caf::error& why) {
     self->send_exit(std::exchange(ingestion_child, nullptr), caf::exit_reason::user_shutdown);
   if (alerting_child)
     self->send_exit(std::exchange(alerting_child, nullptr), caf::exit_reason::user_shutdown);
+  for (auto& [id, child] : std::exchange(sources, {}))
+    if (child.reader)
+      self->send_exit(child.reader, caf::exit_reason::user_shutdown);
   for (auto& request : std::exchange(waiting, {}))
     refuse(*request, "the tenant's supervisor ended");
   self->quit(why);
@@ -182,6 +202,19 @@ void tenant_supervisor_state::alert() {
         context, tenant, workers[static_cast<std::size_t>(tenant.value) % workers.size()]);
   if (alerting_child)
     self->send(alerting_child, alert_atom_v);
+}
+
+/// A source that is due here; it is asked for again every few seconds.
+void tenant_supervisor_state::read_source(const std::string& id) {
+  active_at_ms = context->time.monotonic_ms();
+  if (!context->open_source || !context->make_source_store)
+    return;
+  auto& child = sources[id];
+  if (!child.reader && active_at_ms >= child.restart_at_ms)
+    child.reader =
+        self->spawn<kafka_source, caf::monitored + caf::detached>(context, tenant, id, tenant_supervisor_actor(self));
+  if (child.reader)
+    self->send(child.reader, source_atom_v);
 }
 
 caf::result<lend_answer> tenant_supervisor_state::lend(const lend_request& what, epoch owner, std::int64_t since) {
@@ -244,6 +277,7 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
         return lend(what, epoch{owner}, since);
       },
       [this](settle_atom, const settle_note& what) { settle(what); },
+      [this](source_atom, const std::string& id) { read_source(id); },
       [this](tick_atom) { tick(); },
   };
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <optional>
 
 #include "actors/context.hpp"
@@ -29,6 +30,7 @@ struct tenant_supervisor_state {
   void spawn_ingestion();
   void child_down(const caf::down_msg& down);
   void alert();
+  void read_source(const std::string& id);
   caf::result<lend_answer> lend(const lend_request& what, epoch owner, std::int64_t since);
   lend_answer lend_of(const lend_request& what, epoch owner, std::int64_t since);
   void settle(const settle_note& what);
@@ -49,6 +51,13 @@ struct tenant_supervisor_state {
   alerting_actor alerting_child;
   int alerting_restarts = 0;
   std::int64_t alerting_restart_at_ms = 0;
+  struct source_child {
+    kafka_source_actor reader;
+    int restarts = 0;
+    std::int64_t restart_at_ms = 0;
+  };
+  /// By id.
+  std::map<std::string, source_child> sources;
   /// The tenant's limit for the whole cluster, while this node owns it under that epoch.
   std::optional<lender> quota;
   epoch quota_owner;
