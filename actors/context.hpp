@@ -19,6 +19,8 @@
 #include "ports/notifier.hpp"
 #include "ports/series_store.hpp"
 #include "ports/slot_store.hpp"
+#include "ports/source_reader.hpp"
+#include "ports/source_store.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace pulse {
@@ -55,6 +57,11 @@ struct actor_context {
   std::optional<lend_desk_actor> desk = std::nullopt;
   /// Without it no metric is watched.
   std::function<std::unique_ptr<series_store>()> make_series_store = nullptr;
+  /// Tenants' own topics; without it none is read.
+  source_opener open_source = nullptr;
+  std::function<std::unique_ptr<source_store>()> make_source_store = nullptr;
+  /// Private networks that every tenant's connections may reach.
+  std::vector<cidr> allowed_networks = {};
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

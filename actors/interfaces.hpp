@@ -4,7 +4,8 @@
 //   ├─ tenant_supervisor (tenant)     while the tenant is awake; in a cluster where the tenant's slot is held
 //   │   ├─ ingestion                  checks, writes to raw, answers: one on each node whose gateway sees the tenant
 //   │   ├─ enrichment, scoring        one pass over the tenant's records, in raw order
-//   │   └─ alerting                   tells receivers (its blocking work goes to store_worker)
+//   │   ├─ alerting                   tells receivers (its blocking work goes to store_worker)
+//   │   └─ kafka_source (source)      reads a topic of the tenant's own
 //   ├─ slot_reader (slot)             reads, splits, joins: drives models/slot
 //   │   └─ store_writer (slot)        blocking: the slot's transactions
 //   ├─ trainer, series_watcher        one piece of work each: a fit, a look at metrics
@@ -16,6 +17,9 @@
 #include "actors/messages.hpp"
 
 namespace pulse {
+
+/// Where a request for a tenant's ingestion is handed in. Implemented by the node_agent.
+using ingest_door_actor = caf::typed_actor<caf::result<void>(ingest_atom, ingest_ptr)>;
 
 /// Takes a tenant's requests: parses, limits, appends to raw. Child of the tenant_supervisor, on a node whose gateway
 /// sees the tenant; event-based.
@@ -49,6 +53,15 @@ using alerting_actor = caf::typed_actor<
     // INTERNAL: the notifier is done with an attempt.
     caf::result<void>(attempt_end_ptr)>;
 
+/// Reads one of a tenant's own topics into its ingestion. Child of the tenant_supervisor; detached.
+using kafka_source_actor = caf::typed_actor<
+    // This node still holds the tenant's slot: renews the claim. Without it for a while the child ends.
+    caf::result<void>(source_atom),
+    // INTERNAL: what became of a batch in the log.
+    caf::result<void>(source_answer_ptr),
+    // INTERNAL: the next step.
+    caf::result<void>(tick_atom)>;
+
 /// Owns a tenant's children on this node, restarts them with back-off, puts them to sleep. Child of the node_agent.
 using tenant_supervisor_actor = caf::typed_actor<
     // Makes enrichment and scoring anew from what was loaded; those that run are stopped.
@@ -66,6 +79,8 @@ using tenant_supervisor_actor = caf::typed_actor<
     // Lends of the tenant's limit, which is owned under this epoch since that moment (clock::monotonic_ms).
     caf::result<lend_answer>(lend_atom, lend_request, std::int64_t, std::int64_t),
     caf::result<void>(settle_atom, settle_note),
+    // A source of the tenant (its id) is to be read here.
+    caf::result<void>(source_atom, std::string),
     // INTERNAL: refreshes settings, restarts, quits when idle.
     caf::result<void>(tick_atom)>;
 

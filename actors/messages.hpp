@@ -15,6 +15,7 @@
 #include "ports/ingest.hpp"
 #include "ports/notifier.hpp"
 #include "ports/slot_store.hpp"
+#include "ports/source_store.hpp"
 
 namespace pulse {
 
@@ -78,6 +79,13 @@ struct attempt_end {
 };
 using attempt_end_ptr = std::shared_ptr<attempt_end>;
 
+/// What became of a source's batch in the log.
+struct source_answer {
+  std::uint64_t batch = 0;
+  source::batch_answer what;
+};
+using source_answer_ptr = std::shared_ptr<const source_answer>;
+
 } // namespace pulse
 
 CAF_BEGIN_TYPE_ID_BLOCK(pulse, caf::first_custom_type_id)
@@ -126,6 +134,8 @@ CAF_ADD_TYPE_ID(pulse, (pulse::attempt_end_ptr))
 CAF_ADD_ATOM(pulse, pulse, forget_atom)
 CAF_ADD_TYPE_ID(pulse, (std::vector<pulse::slot_id>))
 CAF_ADD_ATOM(pulse, pulse, watch_atom)
+CAF_ADD_ATOM(pulse, pulse, source_atom)
+CAF_ADD_TYPE_ID(pulse, (pulse::source_answer_ptr))
 
 CAF_END_TYPE_ID_BLOCK(pulse)
 
@@ -147,3 +157,4 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::training_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::control_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::alert_job_ptr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::attempt_end_ptr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(pulse::source_answer_ptr)

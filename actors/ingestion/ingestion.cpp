@@ -66,7 +66,8 @@ void ingestion_state::ingest(const ingest_ptr& taken_in) {
     request.done(std::move(reply));
     return;
   }
-  auto parsed = parse_request(request.body, request.shape, context_of(request, *context));
+  auto parsed = request.parsed ? result<parsed_request>(std::move(*request.parsed))
+                               : parse_request(request.body, request.shape, context_of(request, *context));
   if (!parsed) {
     reply.failed = parsed.err();
     request.done(std::move(reply));

@@ -105,6 +105,8 @@ void node_agent_state::look_for_due() {
                 train_when_free(work.tenant, work.kind);
               else if (work.kind == "series")
                 watch_when_free(work.tenant);
+              else if (work.kind.starts_with("source:"))
+                self->send(supervisor_of(work.tenant), source_atom_v, work.kind.substr(7));
               else if (work.kind == "forget")
                 forget(work.tenant);
             }

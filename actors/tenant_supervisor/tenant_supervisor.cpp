@@ -1,7 +1,10 @@
 #include "actors/tenant_supervisor/tenant_supervisor.hpp"
 
+#include <fmt/format.h>
+
 #include "actors/alerting/alerting.hpp"
 #include "actors/enrichment/enrichment.hpp"
+#include "actors/kafka_source/kafka_source.hpp"
 #include "actors/scoring/scoring.hpp"
 #include "telemetry/log.hpp"
 
@@ -120,6 +123,21 @@ void tenant_supervisor_state::child_down(const caf::down_msg& down) {
     log::error("child_died", "tenant_supervisor", "alerting: " + caf::to_string(down.reason), {tenant, {}, ""});
     return;
   }
+  for (auto& [id, child] : sources) {
+    if (!child.reader || down.source != child.reader.address())
+      continue;
+    child.reader = nullptr;
+    // One that ended by itself may be read again at the next poke.
+    if (!down.reason || down.reason == caf::exit_reason::normal) {
+      sources.erase(id);
+      return;
+    }
+    child.restart.died(context->time.monotonic_ms());
+    context->metrics.alarm("source_restarted");
+    log::error("child_died", "tenant_supervisor", fmt::format("source {}: {}", id, caf::to_string(down.reason)),
+               {tenant, {}, ""});
+    return;
+  }
   post_down(down);
 }
 
@@ -127,6 +145,9 @@ void tenant_supervisor_state::end(const caf::error& why) {
   release();
   if (alerting_child)
     self->send_exit(std::exchange(alerting_child, nullptr), caf::exit_reason::user_shutdown);
+  for (auto& [id, child] : std::exchange(sources, {}))
+    if (child.reader)
+      self->send_exit(child.reader, caf::exit_reason::user_shutdown);
   self->quit(why);
 }
 
@@ -138,6 +159,19 @@ void tenant_supervisor_state::alert() {
         context, tenant, workers[static_cast<std::size_t>(tenant.value) % workers.size()]);
   if (alerting_child)
     self->send(alerting_child, alert_atom_v);
+}
+
+/// A source that is due here; it is asked for again every few seconds.
+void tenant_supervisor_state::read_source(const std::string& id) {
+  active_at_ms = context->time.monotonic_ms();
+  if (!context->open_source || !context->make_source_store)
+    return;
+  auto& child = sources[id];
+  if (!child.reader && child.restart.may_start(active_at_ms))
+    child.reader =
+        self->spawn<kafka_source, caf::monitored + caf::detached>(context, tenant, id, ingest_door_actor(agent));
+  if (child.reader)
+    self->send(child.reader, source_atom_v);
 }
 
 caf::result<lend_answer> tenant_supervisor_state::lend(const lend_request& what, epoch owner, std::int64_t since) {
@@ -203,6 +237,7 @@ tenant_supervisor_actor::behavior_type tenant_supervisor_state::make_behavior() 
         return lend(what, epoch{owner}, since);
       },
       [this](settle_atom, const settle_note& what) { settle(what); },
+      [this](source_atom, const std::string& id) { read_source(id); },
       [this](tick_atom) { tick(); },
   };
 }

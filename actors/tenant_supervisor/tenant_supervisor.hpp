@@ -31,6 +31,7 @@ struct tenant_supervisor_state {
   void take_settings(const settings_ptr& fresh);
   void child_down(const caf::down_msg& down);
   void alert();
+  void read_source(const std::string& id);
   caf::result<lend_answer> lend(const lend_request& what, epoch owner, std::int64_t since);
   lend_answer lend_of(const lend_request& what, epoch owner, std::int64_t since);
   void settle(const settle_note& what);
@@ -74,6 +75,12 @@ struct tenant_supervisor_state {
   scoring_actor scoring_child;
   alerting_actor alerting_child;
   restart_delay alerting_restart;
+  struct source_child {
+    kafka_source_actor reader;
+    restart_delay restart;
+  };
+  /// By id.
+  std::map<std::string, source_child> sources;
   /// The tenant's limit for the whole cluster, while this node owns it under that epoch.
   std::optional<lender> quota;
   epoch quota_owner;

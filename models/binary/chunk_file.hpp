@@ -74,4 +74,17 @@ result<void> load_chunk(const chunk_format& format, const Image& image, std::arr
   return {};
 }
 
+/// The image of the same chunk in another log: every offset in it is lower by so much, and it is as of `as_of`. `Chunk`
+/// also has lower_offsets(by). Errors as load_chunk.
+template <std::size_t N, class Chunk, class Image>
+result<Image> rebased(const chunk_format& format, const Image& image, std::int64_t by, log_offset as_of) {
+  std::array<Chunk, N> chunks;
+  if (auto ok = load_chunk(format, image, chunks); !ok)
+    return ok.err();
+  auto& mine = chunks[static_cast<std::size_t>(image.chunk)];
+  mine.lower_offsets(by);
+  mine.dirty = true;
+  return take_dirty<Image>(format, chunks, as_of).front();
+}
+
 } // namespace pulse::binary

@@ -122,6 +122,12 @@ bool entity_map<State>::read(binary::reader& in) {
   return in.ok() && entities_.size() == n;
 }
 
+template <class State>
+void entity_map<State>::lower_offsets(std::int64_t by) {
+  for (auto& [k, e] : entities_)
+    e.updated.value -= by;
+}
+
 template class entity_map<features::profile>;
 template class entity_map<features::address>;
 template class entity_map<features::population>;
@@ -174,6 +180,13 @@ bool recent_ids::read(binary::reader& in) {
   return in.ok();
 }
 
+void recent_ids::lower_offsets(std::int64_t by) {
+  for (auto& e : order_)
+    e.at.value -= by;
+  for (auto& [id, seen] : known_)
+    seen.first.value -= by;
+}
+
 bool applied_batches::contains(const uuid& id) const {
   return std::find(ids_.begin(), ids_.end(), id) != ids_.end();
 }
@@ -212,6 +225,14 @@ bool chunk::read(binary::reader& in, std::uint16_t version) {
   if (!profiles.read(in) || !addresses.read(in) || !populations.read(in) || !ids.read(in) || !scores.read(in))
     return false;
   return version < 3 || (linked.read(in) && labels.read(in));
+}
+
+void chunk::lower_offsets(std::int64_t by) {
+  profiles.lower_offsets(by);
+  addresses.lower_offsets(by);
+  populations.lower_offsets(by);
+  linked.lower_offsets(by);
+  ids.lower_offsets(by);
 }
 
 } // namespace pulse::scoring

@@ -48,6 +48,8 @@ public:
   void add_frauds(const key& k, std::int64_t by, log_offset at, std::size_t size_max, std::size_t entries_max);
   void write(binary::writer& out) const;
   bool read(binary::reader& in);
+  /// Every offset becomes lower by so much.
+  void lower_offsets(std::int64_t by);
 
   std::size_t size() const {
     return entities_.size();
@@ -80,6 +82,7 @@ public:
   void add(const key& id, log_offset at, time_ms received, std::size_t size_max);
   void write(binary::writer& out) const;
   bool read(binary::reader& in);
+  void lower_offsets(std::int64_t by);
 
 private:
   struct entry {
@@ -125,6 +128,8 @@ struct chunk {
   void write(binary::writer& out) const;
   /// `version`: of the image. Those of version 2 know nothing of links.
   bool read(binary::reader& in, std::uint16_t version);
+  /// Every offset becomes lower by so much; what is older than what stays so.
+  void lower_offsets(std::int64_t by);
 };
 
 } // namespace pulse::scoring

@@ -225,4 +225,8 @@ std::vector<chunk_image> tenant_scorer::take_dirty_images(log_offset as_of) {
   return binary::take_dirty<chunk_image>(image_format, chunks_, as_of);
 }
 
+result<chunk_image> rebased(const chunk_image& image, std::int64_t by, log_offset as_of) {
+  return binary::rebased<chunk_count, chunk>(image_format, image, by, as_of);
+}
+
 } // namespace pulse::scoring

@@ -127,4 +127,8 @@ private:
   std::size_t events_since_images_ = 0;
 };
 
+/// The image of the same chunk for another log: offsets in it are lower by so much, and it is as of `as_of`. Errors:
+/// `corrupt`.
+result<chunk_image> rebased(const chunk_image& image, std::int64_t by, log_offset as_of);
+
 } // namespace pulse::scoring

@@ -192,6 +192,15 @@ bool window_store::chunk::read(binary::reader& in, std::uint16_t) {
   return in.ok();
 }
 
+void window_store::chunk::lower_offsets(std::int64_t by) {
+  for (auto& [p, w] : windows)
+    w.updated.value -= by;
+}
+
+result<window_image> window_store::rebased(const window_image& image, std::int64_t by, log_offset as_of) {
+  return binary::rebased<window_chunk_count, chunk>(image_format, image, by, as_of);
+}
+
 result<void> window_store::load(const window_image& image) {
   return binary::load_chunk(image_format, image, chunks_);
 }

@@ -53,6 +53,10 @@ public:
   result<void> load(const window_image& image);
   std::vector<window_image> take_dirty_images(log_offset as_of);
 
+  /// The image of the same chunk for another log: offsets in it are lower by so much, and it is as of `as_of`. Errors:
+  /// `corrupt`.
+  static result<window_image> rebased(const window_image& image, std::int64_t by, log_offset as_of);
+
   std::size_t size() const;
 
 private:
@@ -80,6 +84,7 @@ private:
     void evict(const window_limits& limits);
     void write(binary::writer& out) const;
     bool read(binary::reader& in, std::uint16_t version);
+    void lower_offsets(std::int64_t by);
   };
 
   window_answer answer(const input& i, const subject& s, bool& named) const;

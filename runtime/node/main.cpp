@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   pulse::cli::add_version_verbs(program);
   pulse::cli::add_alert_verbs(program);
   pulse::cli::add_backtest_verb(program);
+  pulse::cli::add_source_verbs(program);
   pulse::cli::add_cluster_verbs(program);
   auto* model = program.add_subcommand("model", "models: fit and score without a server");
   model->require_subcommand(1);

@@ -48,7 +48,7 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
   if (!begun)
     return begun.err();
   auto p = std::move(*begun);
-  for (const auto& step : {&parts::open_stores, &parts::start_actors, &parts::start_listeners})
+  for (const auto& step : {&parts::open_stores, &parts::check_log, &parts::start_actors, &parts::start_listeners})
     if (auto ok = (p.get()->*step)(); !ok)
       return ok.err();
   const auto url = [](const std::string& host, std::uint16_t port, bool tls) {

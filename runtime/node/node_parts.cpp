@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "kafka/kafka_source_reader.hpp"
 #include "models/slot/shared_data.hpp"
 #include "node/open_log.hpp"
 #include "node/routes.hpp"
@@ -13,6 +14,7 @@
 #include "postgres/migrator.hpp"
 #include "postgres/series_store.hpp"
 #include "postgres/slot_sink.hpp"
+#include "postgres/source_store.hpp"
 #include "telemetry/log.hpp"
 
 namespace pulse {
@@ -84,6 +86,8 @@ result<void> node::parts::start_actors() {
   actor_context c{
       *log, metrics, system_clock(), system_random(), *shared, {}, {}, slot_config(conf), {}, 0, 0, 2, {}, nullptr,
       {},   {},      false};
+  if (imaging_all)
+    c.slot_config.image_lag_records_max = 0;
   c.make_slot_store = [this]() -> std::unique_ptr<slot_store> {
     return std::make_unique<postgres::slot_sink>(postgres::sink_config{conf.postgres_url, name, log->generation(),
                                                                        static_cast<int>(conf.horizon_days),
@@ -99,10 +103,15 @@ result<void> node::parts::start_actors() {
   c.make_series_store = [this]() -> std::unique_ptr<series_store> {
     return std::make_unique<postgres::pg_series_store>(conf.postgres_url, name);
   };
+  c.open_source = open_kafka_source;
+  c.make_source_store = [this]() -> std::unique_ptr<source_store> {
+    return std::make_unique<postgres::pg_source_store>(conf.postgres_url, name);
+  };
   delivery::webhook_config w;
   auto allow = parse_cidrs(conf.webhook_allow);
   if (!allow)
     return error{allow.err().code, "webhook_allow: " + allow.err().detail, "webhook_allow"};
+  c.allowed_networks = *allow;
   w.allow = std::move(*allow);
   sender = std::make_unique<delivery::webhook_sender>(std::move(w));
   c.notify = rebuilding ? nullptr : sender.get();

@@ -49,6 +49,8 @@ struct node::parts {
   std::atomic<bool> ending{false};
   /// The log is read again, for nobody to be told.
   bool rebuilding = false;
+  /// Tenants whose stored state is behind are woken, however little it is.
+  bool imaging_all = false;
   /// Does what one node of the cluster does for all.
   std::atomic<bool> leading{true};
   std::mutex maintenance_mutex;
@@ -60,6 +62,7 @@ struct node::parts {
 
   ~parts();
   result<void> open_stores();
+  result<void> check_log();
   result<void> start_actors();
   result<void> start_listeners();
   result<void> join();

@@ -66,8 +66,9 @@ result<postgres::rebuilt_counts> node::rebuild(const loaded_settings& from,
     return begun.err();
   auto p = std::move(*begun);
   p->rebuilding = true;
-  if (auto ok = p->open_stores(); !ok)
-    return ok.err();
+  for (const auto& step : {&parts::open_stores, &parts::check_log})
+    if (auto ok = (p.get()->*step)(); !ok)
+      return ok.err();
   const auto all = records_to_read(*p->log);
   if (!all)
     return all.err();

@@ -17,6 +17,7 @@
 #include "http/handlers/openapi.hpp"
 #include "http/handlers/query.hpp"
 #include "http/handlers/rules_dry_run.hpp"
+#include "http/handlers/sources.hpp"
 #include "http/handlers/tenants.hpp"
 #include "http/handlers/versions.hpp"
 #include "postgres/admin_store.hpp"
@@ -25,6 +26,7 @@
 #include "postgres/failed_store.hpp"
 #include "postgres/label_store.hpp"
 #include "postgres/query_store.hpp"
+#include "postgres/source_store.hpp"
 
 namespace pulse {
 
@@ -231,6 +233,13 @@ route_lists make_routes(const route_parts& p) {
   for (auto* make : {&http::endpoint_routes, &http::alert_routes})
     for (auto& r : make(alerts))
       out.gateway.push_back(std::move(r));
+
+  http::source_parts sources{
+      std::make_shared<http::store_pool<source_store>>(
+          p.workers, [&] { return std::make_unique<postgres::pg_source_store>(p.conf.postgres_url, p.name); }),
+      alerts.allow};
+  for (auto& r : http::source_routes(sources))
+    out.gateway.push_back(std::move(r));
 
   auto admin_stores = std::make_shared<http::store_pool<admin_store>>(
       p.workers, [&] { return std::make_unique<postgres::pg_admin_store>(p.conf.postgres_url, p.name); });

@@ -38,6 +38,8 @@ struct ingest_request {
   tenant_id tenant;
   std::string body;
   request_shape shape = request_shape::events;
+  /// Instead of the body: events that were taken apart already, of a source.
+  std::optional<parsed_request> parsed;
   bool test = false;
   bool publishable = false;
   std::string client_ip;

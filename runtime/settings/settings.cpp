@@ -140,7 +140,7 @@ const std::vector<setting>& all_settings() {
          {},
          false},
         text("postgres_url", &s::postgres_url, "the database; scripts/run makes a private one"),
-        text("webhook_allow", &s::webhook_allow, "CIDRs of private networks that webhooks may reach"),
+        text("webhook_allow", &s::webhook_allow, "CIDRs of private networks that webhooks and sources may reach"),
         text("geo_dir", &s::geo_dir, "directory with the files geoip and geoip6; empty: no country by address"),
         text("iso_codes_dir", &s::iso_codes_dir, "directory with iso_3166-1.json"),
         number("horizon_days", &s::horizon_days, 30, 3650, "days: older events are refused"),

@@ -111,6 +111,8 @@ void start(std::string_view least, std::string_view format, std::string_view nod
       least_level = l;
   for_people = format == "text" || (format == "auto" && isatty(STDERR_FILENO) != 0);
   node_name = node;
+  // A verb may start one node after the other.
+  spdlog::drop("pulse");
   sink = spdlog::stderr_logger_mt("pulse");
   sink->set_pattern("%v");
   sink->flush_on(spdlog::level::trace);

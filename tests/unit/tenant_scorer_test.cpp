@@ -474,3 +474,44 @@ TEST_CASE("a model in shadow tells its score and reasons, and decides nothing", 
   shadowed.score(e, log_offset{1'000});
   CHECK(e.risk.parts.back().source != "shadow_model");
 }
+
+TEST_CASE("state that is carried to another log goes on as if it were the same one", "[risk][f:2.4]") {
+  for (const auto& options : {scorer_options{}, tight()}) {
+    const auto events = stream(600, 31);
+    constexpr std::size_t cut = 350;
+    auto straight = fresh(options), moved = fresh(options), forgetful = fresh(options);
+    std::vector<std::string> want;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      want.push_back(outcome(straight, events[i], i));
+      if (i + 1 != cut)
+        continue;
+      // All chunks were dirty at least once: one image each, as of the cut.
+      auto images = straight.take_dirty_images(log_offset{cut - 1});
+      REQUIRE(images.size() > 1);
+      for (const auto& image : images) {
+        const auto carried = rebased(image, cut, log_offset{-1});
+        REQUIRE(carried.ok());
+        CHECK(carried->as_of == log_offset{-1});
+        REQUIRE(moved.load(*carried).ok());
+        REQUIRE(forgetful.load(image).ok());
+      }
+    }
+    bool all = true, none = true;
+    for (std::size_t i = cut; i < events.size(); ++i) {
+      // The new log counts from 0.
+      all = all && same(outcome(moved, events[i], i - cut), want[i]);
+      none = none && same(outcome(forgetful, events[i], i - cut), want[i]);
+    }
+    CHECK(all);
+    // Negative control: the images as they were take the new log's records for old ones.
+    CHECK_FALSE(none);
+  }
+}
+
+TEST_CASE("an image that is not whole is not carried over", "[risk]") {
+  auto scorer = fresh();
+  (void)outcome(scorer, stream(1, 3)[0], 0);
+  auto image = scorer.take_dirty_images(log_offset{0}).front();
+  image.bytes[image.bytes.size() / 2] ^= 1;
+  CHECK(rebased(image, 1, log_offset{-1}).err().code == ec::corrupt);
+}

@@ -107,12 +107,13 @@ void add_endpoint(CLI::App& program) {
     });
   });
   auto a = std::make_shared<alert_options>();
-  auto* allow = verb(*group, a, "allow", "private networks that the tenant's webhooks may reach; none: no more",
-                     "pulse endpoint allow --tenant demo 127.0.0.1/32");
+  auto* allow =
+      verb(*group, a, "allow", "private networks that the tenant's webhooks and sources may reach; none: no more",
+           "pulse endpoint allow --tenant demo 127.0.0.1/32");
   allow->add_option("cidr", a->cidrs, "such as 10.1.0.0/16");
   allow->callback([a] {
     const auto set = ask(*a, "PUT", path_of(*a, "/webhook-allow"), json{{"cidrs", a->cidrs}});
-    show(*a, set, [&] { fmt::print("webhooks of {} may reach {}\n", a->tenant, set.at("cidrs").dump()); });
+    show(*a, set, [&] { fmt::print("webhooks and sources of {} may reach {}\n", a->tenant, set.at("cidrs").dump()); });
   });
 }
 

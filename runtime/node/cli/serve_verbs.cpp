@@ -21,6 +21,7 @@ struct serve_options {
   std::map<std::string, std::string> flags;
   bool diff = false;
   bool as_json = false;
+  bool drain = false;
 };
 
 loaded_settings load(const serve_options& o) {
@@ -74,12 +75,52 @@ void add_serve(CLI::App& program) {
   });
 }
 
+void add_migrate_log(CLI::App& migrate) {
+  auto o = std::make_shared<serve_options>();
+  auto* verb = migrate.add_subcommand("log", "leave the embedded log for Kafka; no node serves meanwhile");
+  add_settings(*verb, *o);
+  verb->add_flag("--drain", o->drain, "store what is left in the embedded log first");
+  verb->add_flag("--json", o->as_json, "one JSON document on standard output");
+  verb->footer("example: PULSE_POSTGRES_URL=postgresql://pulse@db/pulse PULSE_KAFKA_BROKERS=kafka:9092 pulse migrate "
+               "log --data-dir /var/lib/pulse\n"
+               "Refuses while the embedded log has records that are not stored yet, and says which slots. Topics are "
+               "made as kafka.* says. Every tenant keeps its history and its scores; afterwards serve with "
+               "PULSE_EVENT_LOG=kafka. Run again, it changes nothing.");
+  verb->callback([o] {
+    const bool shows = isatty(STDERR_FILENO) != 0;
+    const auto moved = node::migrate_log(load(*o), o->drain, [shows](const std::string& line) {
+      if (shows)
+        fmt::print(stderr, "\r  {}  ", line);
+    });
+    if (shows)
+      fmt::print(stderr, "\n");
+    if (!moved)
+      fail(moved.err());
+    const auto& m = moved->done;
+    if (o->as_json)
+      fmt::print("{}\n", json{{"migrated", !moved->earlier},
+                              {"from", m.from.value},
+                              {"to", m.to.value},
+                              {"at", m.at},
+                              {"tenants", m.tenants},
+                              {"images", m.images}}
+                             .dump());
+    else
+      fmt::print("{} generation {} went on as {} on Kafka: {} tenants, {} pieces of state\n"
+                 "  next: serve with PULSE_EVENT_LOG=kafka\n",
+                 moved->earlier ? fmt::format("nothing to do: at {}", m.at) : std::string("done:"), m.from.value,
+                 m.to.value, m.tenants, m.images);
+  });
+}
+
 void add_migrate(CLI::App& program) {
   auto o = std::make_shared<serve_options>();
   auto* migrate = program.add_subcommand("migrate", "bring the database to this program's schema");
   add_settings(*migrate, *o);
   migrate->footer("example: PULSE_POSTGRES_URL=postgresql://pulse@db/pulse pulse migrate");
-  migrate->callback([o] {
+  migrate->callback([o, migrate] {
+    if (!migrate->get_subcommands().empty())
+      return;
     const auto s = load(*o);
     auto done = postgres::migrate(s.values.postgres_url, static_cast<int>(s.values.horizon_days),
                                   [](const std::string& file) { fmt::print(stderr, "applied {}\n", file); });
@@ -87,6 +128,7 @@ void add_migrate(CLI::App& program) {
       fail(done.err());
     fmt::print("{} migrations applied\n", *done);
   });
+  add_migrate_log(*migrate);
 }
 
 void add_rebuild(CLI::App& program) {

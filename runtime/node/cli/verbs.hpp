@@ -42,5 +42,6 @@ void add_version_verbs(CLI::App& program);
 void add_tenant_model_verbs(CLI::App& model);
 void add_alert_verbs(CLI::App& program);
 void add_backtest_verb(CLI::App& program);
+void add_source_verbs(CLI::App& program);
 
 } // namespace pulse::cli
