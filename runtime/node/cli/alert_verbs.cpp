@@ -12,8 +12,7 @@ namespace pulse::cli {
 
 namespace {
 
-struct alert_options : common_options {
-  std::string tenant;
+struct alert_options : one_tenant_options {
   std::string url;
   std::string kind = "webhook";
   std::vector<std::string> types;
@@ -26,35 +25,17 @@ struct alert_options : common_options {
   bool dry_run = false;
 };
 
-std::string text_of(const json& j, const char* name) {
-  const auto it = j.find(name);
-  return it == j.end() || it->is_null() ? "-" : it->is_string() ? it->get<std::string>() : it->dump();
-}
-
-std::string path_of(const alert_options& o, const std::string& rest) {
-  return "/admin/v1/tenants/" + tenant_number(o, o.tenant) + rest;
-}
-
-CLI::App* verb(CLI::App& group, const std::shared_ptr<alert_options>& o, const char* name, const char* help,
-               const char* example) {
-  auto* command = group.add_subcommand(name, help);
-  command->add_option("--tenant", o->tenant, "number or name")->required();
-  command->footer(std::string("example: ") + example);
-  add_common(*command, *o);
-  return command;
-}
-
 void add_endpoint_create(CLI::App& group) {
   auto o = std::make_shared<alert_options>();
-  auto* create = verb(group, o, "create", "where alerts are sent; the secret is shown this once",
-                      "pulse endpoint create --tenant shop --url https://shop.example/hook");
+  auto* create = add_for_tenant(group, *o, "create", "where alerts are sent; the secret is shown this once",
+                                "endpoint create --tenant shop --url https://shop.example/hook");
   create->add_option("--url", o->url, "https://…")->required();
   create->add_option("--kind", o->kind, "webhook");
   create->add_option("--types", o->types, "types of alerts; none: all")->delimiter(',');
   create->add_option("--description", o->description, "for people");
   create->callback([o] {
     const json body = {{"kind", o->kind}, {"url", o->url}, {"types", o->types}, {"description", o->description}};
-    const auto made = ask(*o, "POST", path_of(*o, "/endpoints"), body);
+    const auto made = ask(*o, "POST", tenant_path(*o, "/endpoints"), body);
     show(*o, made, [&] {
       fmt::print("endpoint {} is made\nsecret   {}\n  next: pulse endpoint test --tenant {} {}\n", text_of(made, "id"),
                  text_of(made, "secret"), o->tenant, text_of(made, "id"));
@@ -65,11 +46,11 @@ void add_endpoint_create(CLI::App& group) {
 /// Asks for a test and waits for its first attempt, at most as long as one may take.
 void add_endpoint_test(CLI::App& group) {
   auto o = std::make_shared<alert_options>();
-  auto* test = verb(group, o, "test", "sends an endpoint.test alert and shows what came back",
-                    "pulse endpoint test --tenant shop 0190…");
+  auto* test = add_for_tenant(group, *o, "test", "sends an endpoint.test alert and shows what came back",
+                              "endpoint test --tenant shop 0190…");
   test->add_option("endpoint", o->endpoint, "its id, as in endpoint list")->required();
   test->callback([o] {
-    const auto base = path_of(*o, "/endpoints/" + o->endpoint);
+    const auto base = tenant_path(*o, "/endpoints/" + o->endpoint);
     const auto alert = ask(*o, "POST", base + "/test", json::object()).value("alert_id", "");
     for (int i = 0; i < 100; ++i) {
       const auto attempts = ask(*o, "GET", base + "/attempts?limit=20");
@@ -96,8 +77,8 @@ void add_endpoint(CLI::App& program) {
   add_endpoint_create(*group);
   add_endpoint_test(*group);
   auto o = std::make_shared<alert_options>();
-  verb(*group, o, "list", "a tenant's endpoints", "pulse endpoint list --tenant shop")->callback([o] {
-    const auto all = ask(*o, "GET", path_of(*o, "/endpoints"));
+  add_for_tenant(*group, *o, "list", "a tenant's endpoints", "endpoint list --tenant shop")->callback([o] {
+    const auto all = ask(*o, "GET", tenant_path(*o, "/endpoints"));
     show(*o, all, [&] {
       if (all.at("data").empty())
         fmt::print("no endpoints yet\n  next: pulse endpoint create --tenant {} --url URL\n", o->tenant);
@@ -107,12 +88,12 @@ void add_endpoint(CLI::App& program) {
     });
   });
   auto a = std::make_shared<alert_options>();
-  auto* allow =
-      verb(*group, a, "allow", "private networks that the tenant's webhooks and sources may reach; none: no more",
-           "pulse endpoint allow --tenant demo 127.0.0.1/32");
+  auto* allow = add_for_tenant(*group, *a, "allow",
+                               "private networks that the tenant's webhooks and sources may reach; none: no more",
+                               "endpoint allow --tenant demo 127.0.0.1/32");
   allow->add_option("cidr", a->cidrs, "such as 10.1.0.0/16");
   allow->callback([a] {
-    const auto set = ask(*a, "PUT", path_of(*a, "/webhook-allow"), json{{"cidrs", a->cidrs}});
+    const auto set = ask(*a, "PUT", tenant_path(*a, "/webhook-allow"), json{{"cidrs", a->cidrs}});
     show(*a, set, [&] { fmt::print("webhooks and sources of {} may reach {}\n", a->tenant, set.at("cidrs").dump()); });
   });
 }
@@ -121,10 +102,11 @@ void add_alert(CLI::App& program) {
   auto* group = program.add_subcommand("alert", "what was out of the ordinary");
   group->require_subcommand(1);
   auto o = std::make_shared<alert_options>();
-  auto* list = verb(*group, o, "list", "alerts, newest first", "pulse alert list --tenant shop --severity critical");
+  auto* list =
+      add_for_tenant(*group, *o, "list", "alerts, newest first", "alert list --tenant shop --severity critical");
   list->add_option("--severity", o->severity, "info, warning, critical");
   list->callback([o] {
-    const auto all = ask(*o, "GET", path_of(*o, "/alerts?limit=100&severity=" + o->severity));
+    const auto all = ask(*o, "GET", tenant_path(*o, "/alerts?limit=100&severity=" + o->severity));
     show(*o, all, [&] {
       if (all.at("data").empty())
         fmt::print("no alerts\n");
@@ -134,8 +116,8 @@ void add_alert(CLI::App& program) {
     });
   });
   auto r = std::make_shared<alert_options>();
-  auto* replay = verb(*group, r, "replay", "sends the alerts of a time again under the same ids",
-                      "pulse alert replay --tenant shop --from 2026-01-01 --to 2026-01-02 --dry-run");
+  auto* replay = add_for_tenant(*group, *r, "replay", "sends the alerts of a time again under the same ids",
+                                "alert replay --tenant shop --from 2026-01-01 --to 2026-01-02 --dry-run");
   replay->add_option("--from", r->from, "RFC 3339")->required();
   replay->add_option("--to", r->to, "RFC 3339, exclusive")->required();
   replay->add_option("--types", r->types, "types of alerts; none: all")->delimiter(',');
@@ -145,7 +127,8 @@ void add_alert(CLI::App& program) {
     json body = {{"from", r->from}, {"to", r->to}, {"types", r->types}};
     if (!r->endpoint.empty())
       body["endpoint"] = r->endpoint;
-    const auto done = ask(*r, "POST", path_of(*r, r->dry_run ? "/alerts/replay?dry_run=true" : "/alerts/replay"), body);
+    const auto done =
+        ask(*r, "POST", tenant_path(*r, r->dry_run ? "/alerts/replay?dry_run=true" : "/alerts/replay"), body);
     show(*r, done, [&] {
       fmt::print("{} deliveries {}\n", text_of(done, "count"), r->dry_run ? "would be made" : "are on their way");
     });

@@ -24,11 +24,6 @@ struct cluster_options : common_options {
   std::int64_t limit = 100;
 };
 
-std::string text_of(const json& j, const char* name) {
-  const auto it = j.find(name);
-  return it == j.end() || it->is_null() ? "-" : it->is_string() ? it->get<std::string>() : it->dump();
-}
-
 json node_of(const json& nodes, const std::string& id) {
   for (const auto& n : nodes.at("data"))
     if (n.at("id") == id)

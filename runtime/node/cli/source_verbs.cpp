@@ -10,8 +10,7 @@ namespace pulse::cli {
 
 namespace {
 
-struct source_options : common_options {
-  std::string tenant;
+struct source_options : one_tenant_options {
   std::string source;
   std::vector<std::string> brokers;
   std::string topic;
@@ -27,13 +26,8 @@ struct source_options : common_options {
   std::string description;
 };
 
-std::string text_of(const json& j, const char* name) {
-  const auto it = j.find(name);
-  return it == j.end() || it->is_null() ? "-" : it->is_string() ? it->get<std::string>() : it->dump();
-}
-
 std::string path_of(const source_options& o, const std::string& rest = "") {
-  return "/admin/v1/tenants/" + tenant_number(o, o.tenant) + "/sources" + rest;
+  return tenant_path(o, "/sources" + rest);
 }
 
 std::string content(const std::string& path, bool one_line = false) {
@@ -45,15 +39,6 @@ std::string content(const std::string& path, bool one_line = false) {
   return *text;
 }
 
-CLI::App* verb(CLI::App& group, const std::shared_ptr<source_options>& o, const char* name, const char* help,
-               const char* example) {
-  auto* command = group.add_subcommand(name, help);
-  command->add_option("--tenant", o->tenant, "number or name")->required();
-  command->footer(std::string("example: ") + example);
-  add_common(*command, *o);
-  return command;
-}
-
 void print_line(const json& s) {
   const auto& status = s.at("status");
   fmt::print("{}  {:<8} lag {:<8} {}  {}{}\n", text_of(s, "id"), text_of(status, "state"), text_of(s, "lag"),
@@ -63,9 +48,9 @@ void print_line(const json& s) {
 
 void add_create(CLI::App& group) {
   auto o = std::make_shared<source_options>();
-  auto* create = verb(group, o, "create", "a Kafka topic of the tenant's own that is read as its events",
-                      "pulse source create --tenant shop --brokers kafka.shop.example:9093 --topic orders "
-                      "--protocol sasl_ssl --user pulse --password-file secret.txt --mapping map.json");
+  auto* create = add_for_tenant(group, *o, "create", "a Kafka topic of the tenant's own that is read as its events",
+                                "source create --tenant shop --brokers kafka.shop.example:9093 --topic orders "
+                                "--protocol sasl_ssl --user pulse --password-file secret.txt --mapping map.json");
   create->add_option("--brokers", o->brokers, "host:port, comma separated")->required()->delimiter(',');
   create->add_option("--topic", o->topic, "its name")->required();
   create->add_option("--protocol", o->protocol, "plaintext, ssl, sasl_plaintext, sasl_ssl");
@@ -107,8 +92,8 @@ void add_create(CLI::App& group) {
 void add_one(CLI::App& group, const char* name, const char* help,
              const std::function<json(const source_options&, const std::string&)>& act) {
   auto o = std::make_shared<source_options>();
-  const auto example = fmt::format("pulse source {} --tenant shop 0190…", name);
-  auto* command = verb(group, o, name, help, example.c_str());
+  const auto example = fmt::format("source {} --tenant shop 0190…", name);
+  auto* command = add_for_tenant(group, *o, name, help, example);
   command->add_option("source", o->source, "its id, as in source list")->required();
   command->callback([o, act, n = std::string(name)] {
     const auto answer = act(*o, path_of(*o, "/" + o->source));
@@ -132,15 +117,16 @@ void add_source_verbs(CLI::App& program) {
   group->require_subcommand(1);
   add_create(*group);
   auto o = std::make_shared<source_options>();
-  verb(*group, o, "list", "a tenant's sources, their state and lag", "pulse source list --tenant shop")->callback([o] {
-    const auto all = ask(*o, "GET", path_of(*o));
-    show(*o, all, [&] {
-      if (all.at("data").empty())
-        fmt::print("no sources yet\n  next: pulse source create --help\n");
-      for (const auto& s : all.at("data"))
-        print_line(s);
-    });
-  });
+  add_for_tenant(*group, *o, "list", "a tenant's sources, their state and lag", "source list --tenant shop")
+      ->callback([o] {
+        const auto all = ask(*o, "GET", path_of(*o));
+        show(*o, all, [&] {
+          if (all.at("data").empty())
+            fmt::print("no sources yet\n  next: pulse source create --help\n");
+          for (const auto& s : all.at("data"))
+            print_line(s);
+        });
+      });
   add_one(*group, "show", "state, positions and lag of one",
           [](const source_options& with, const std::string& path) { return ask(with, "GET", path); });
   add_one(*group, "pause", "it is not read any more until resume",

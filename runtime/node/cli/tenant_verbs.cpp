@@ -25,11 +25,6 @@ struct key_options : common_options {
   bool test = false;
 };
 
-std::string text_of(const json& j, const char* name) {
-  const auto it = j.find(name);
-  return it == j.end() || it->is_null() ? "-" : it->is_string() ? it->get<std::string>() : it->dump();
-}
-
 void print_tenant(const json& t) {
   fmt::print("{:>6}  {:<24} {:<4} {:<20} {:>8}/s burst {}\n", text_of(t, "id"), text_of(t, "name"),
              text_of(t, "currency"), text_of(t, "timezone"), t.at("limits").at("rate").dump(),

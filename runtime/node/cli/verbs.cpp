@@ -30,6 +30,24 @@ std::string tenant_number(const common_options& options, const std::string& id_o
   return ask(options, "GET", "/admin/v1/tenants/" + id_or_name).value("id", "");
 }
 
+CLI::App* add_for_tenant(CLI::App& group, one_tenant_options& options, const std::string& name, const std::string& help,
+                         const std::string& example) {
+  auto* command = group.add_subcommand(name, help);
+  command->add_option("--tenant", options.tenant, "number or name")->required();
+  command->footer("example: pulse " + example);
+  add_common(*command, options);
+  return command;
+}
+
+std::string tenant_path(const one_tenant_options& options, const std::string& rest) {
+  return "/admin/v1/tenants/" + tenant_number(options, options.tenant) + rest;
+}
+
+std::string text_of(const json& object, const char* name) {
+  const auto it = object.find(name);
+  return it == object.end() || it->is_null() ? "-" : it->is_string() ? it->get<std::string>() : it->dump();
+}
+
 void show(const common_options& options, const json& document, const std::function<void()>& text) {
   if (options.as_json)
     fmt::print("{}\n", document.dump());

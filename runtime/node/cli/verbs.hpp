@@ -19,6 +19,12 @@ struct common_options {
   bool as_json = false;
 };
 
+/// Of a verb that works on one tenant.
+struct one_tenant_options : common_options {
+  /// Its number or name.
+  std::string tenant;
+};
+
 /// Prints the error with what to do to standard error and ends the verb with 1.
 [[noreturn]] void fail(const error& e);
 
@@ -30,6 +36,16 @@ json ask(const common_options& options, const std::string& method, const std::st
 
 /// A tenant's number for its number or name.
 std::string tenant_number(const common_options& options, const std::string& id_or_name);
+
+/// A subcommand with --tenant and the common options; `example` without `pulse`. The options outlive it.
+CLI::App* add_for_tenant(CLI::App& group, one_tenant_options& options, const std::string& name, const std::string& help,
+                         const std::string& example);
+
+/// The admin route of the tenant's, which the node is asked for.
+std::string tenant_path(const one_tenant_options& options, const std::string& rest);
+
+/// A member for people: `-` where there is none.
+std::string text_of(const json& object, const char* name);
 
 /// Prints `document` with --json, else what `text` prints.
 void show(const common_options& options, const json& document, const std::function<void()>& text);

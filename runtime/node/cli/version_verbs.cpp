@@ -11,46 +11,33 @@ namespace pulse::cli {
 
 namespace {
 
-struct version_options : common_options {
-  std::string tenant;
+struct version_options : one_tenant_options {
   std::string file;
   std::string id;
 };
 
-std::string own(const version_options& o, const std::string& path) {
-  return "/admin/v1/tenants/" + tenant_number(o, o.tenant) + path;
-}
-
-/// A subcommand for one tenant's versions.
-CLI::App* add(CLI::App& group, const std::shared_ptr<version_options>& o, const std::string& name,
-              const std::string& help, const std::string& example) {
-  auto* command = group.add_subcommand(name, help);
-  command->add_option("--tenant", o->tenant, "number or name")->required();
-  command->footer("example: pulse " + example);
-  add_common(*command, *o);
-  return command;
-}
-
 void add_list(CLI::App& group, const std::string& kind, const std::string& path) {
   auto o = std::make_shared<version_options>();
-  add(group, o, "list", "versions, the newest first", kind + " list --tenant shop")->callback([o, kind, path] {
-    const auto all = ask(*o, "GET", own(*o, path));
-    show(*o, all, [&] {
-      if (all.at("data").empty())
-        fmt::print("no {} yet\n  next: pulse {} {} --tenant {}\n", kind, kind,
-                   kind == "model" ? "train" : "publish FILE", o->tenant);
-      for (const auto& v : all.at("data"))
-        fmt::print("{:>4}  {:<64} {:<8} {:<8} {}\n", v.at("version").dump(), v.value("id", ""), v.value("state", ""),
-                   v.value("kind", ""), v.value("created_at", ""));
-    });
-  });
+  add_for_tenant(group, *o, "list", "versions, the newest first", kind + " list --tenant shop")
+      ->callback([o, kind, path] {
+        const auto all = ask(*o, "GET", tenant_path(*o, path));
+        show(*o, all, [&] {
+          if (all.at("data").empty())
+            fmt::print("no {} yet\n  next: pulse {} {} --tenant {}\n", kind, kind,
+                       kind == "model" ? "train" : "publish FILE", o->tenant);
+          for (const auto& v : all.at("data"))
+            fmt::print("{:>4}  {:<64} {:<8} {:<8} {}\n", v.at("version").dump(), v.value("id", ""),
+                       v.value("state", ""), v.value("kind", ""), v.value("created_at", ""));
+        });
+      });
 }
 
 void add_rollback(CLI::App& group, const std::string& kind, const std::string& path) {
   auto o = std::make_shared<version_options>();
-  add(group, o, "rollback", "put the version before the live one in force again", kind + " rollback --tenant shop")
+  add_for_tenant(group, *o, "rollback", "put the version before the live one in force again",
+                 kind + " rollback --tenant shop")
       ->callback([o, kind, path] {
-        const auto done = ask(*o, "POST", own(*o, path + "/rollback"), json::object());
+        const auto done = ask(*o, "POST", tenant_path(*o, path + "/rollback"), json::object());
         show(*o, done, [&] { fmt::print("{} {} is in force again\n", kind, done.value("id", "")); });
       });
 }
@@ -91,10 +78,10 @@ void add_documents(CLI::App& program, const document_group& g) {
     if (verb == "dry-run" && !g.dry_run)
       continue;
     auto o = std::make_shared<version_options>();
-    auto* command = add(*group, o, verb, help, fmt::format("{0} {1} --tenant shop {0}.json", g.kind, verb));
+    auto* command = add_for_tenant(*group, *o, verb, help, fmt::format("{0} {1} --tenant shop {0}.json", g.kind, verb));
     command->add_option("file", o->file, "document (JSON)")->required();
     command->callback([o, g, verb = verb] {
-      const auto done = ask(*o, "POST", own(*o, g.path + "/" + verb), read_document(o->file));
+      const auto done = ask(*o, "POST", tenant_path(*o, g.path + "/" + verb), read_document(o->file));
       show(*o, done, [&] { show_done(verb, o->file, done); });
     });
   }
@@ -109,32 +96,35 @@ namespace {
 void add_promote(CLI::App& model) {
   auto o = std::make_shared<version_options>();
   auto force = std::make_shared<bool>(false);
-  auto* promote = add(model, o, "promote", "put a stored model in force", "model promote --tenant shop 5c1f…");
+  auto* promote =
+      add_for_tenant(model, *o, "promote", "put a stored model in force", "model promote --tenant shop 5c1f…");
   promote->add_option("id", o->id, "its id, or the version of an anomaly model")->required();
   promote->add_flag("--force", *force, "also one that lost its comparison with the model in force");
   promote->callback([o, force] {
-    const auto done =
-        ask(*o, "POST", own(*o, "/models/" + o->id + "/promote" + (*force ? "?force=true" : "")), json::object());
+    const auto done = ask(*o, "POST", tenant_path(*o, "/models/" + o->id + "/promote" + (*force ? "?force=true" : "")),
+                          json::object());
     show(*o, done, [&] { fmt::print("model {} scores from the next events on\n", done.value("id", "")); });
   });
 }
 
 void add_shadow(CLI::App& model) {
   auto o = std::make_shared<version_options>();
-  auto* shadow = add(model, o, "shadow", "have a stored model score beside the one in force, deciding nothing",
+  auto* shadow =
+      add_for_tenant(model, *o, "shadow", "have a stored model score beside the one in force, deciding nothing",
                      "model shadow --tenant shop 5c1f…");
   shadow->add_option("id", o->id, "its id, or the version of an anomaly model")->required();
   shadow->callback([o] {
-    const auto done = ask(*o, "POST", own(*o, "/models/" + o->id + "/shadow"), json::object());
+    const auto done = ask(*o, "POST", tenant_path(*o, "/models/" + o->id + "/shadow"), json::object());
     show(*o, done, [&] { fmt::print("model {} scores in shadow from the next events on\n", done.value("id", "")); });
   });
 }
 
 void add_check(CLI::App& model) {
   auto o = std::make_shared<version_options>();
-  add(model, o, "check", "say whether events have changed since the model was fitted", "model check --tenant shop")
+  add_for_tenant(model, *o, "check", "say whether events have changed since the model was fitted",
+                 "model check --tenant shop")
       ->callback([o] {
-        const auto done = ask(*o, "POST", own(*o, "/models/check"), json::object());
+        const auto done = ask(*o, "POST", tenant_path(*o, "/models/check"), json::object());
         show(*o, done, [&] {
           fmt::print("{} events since then; ", done.at("rows").dump());
           if (done.at("drifted").empty())
@@ -154,19 +144,20 @@ void add_tenant_model_verbs(CLI::App& model) {
   add_shadow(model);
   add_check(model);
   auto t = std::make_shared<version_options>();
-  add(model, t, "train", "fit a model on the tenant's history and put it in force", "model train --tenant shop")
+  add_for_tenant(model, *t, "train", "fit a model on the tenant's history and put it in force",
+                 "model train --tenant shop")
       ->callback([t] {
-        const auto done = ask(*t, "POST", own(*t, "/models/train"), json::object());
+        const auto done = ask(*t, "POST", tenant_path(*t, "/models/train"), json::object());
         show(*t, done, [&] {
           fmt::print("model {} was fitted on {} events; it scores from here on\nfraud model: {}\n",
                      done.value("id", ""), done.at("rows").dump(), done.at("fraud").value("why", ""));
         });
       });
   auto s = std::make_shared<version_options>();
-  auto* one = add(model, s, "show", "one version with its card", "model show --tenant shop 1");
+  auto* one = add_for_tenant(model, *s, "show", "one version with its card", "model show --tenant shop 1");
   one->add_option("id", s->id, "its version or id")->required();
   one->callback([s] {
-    const auto found = ask(*s, "GET", own(*s, "/models/" + s->id));
+    const auto found = ask(*s, "GET", tenant_path(*s, "/models/" + s->id));
     fmt::print("{}\n", s->as_json ? found.dump() : found.dump(2));
   });
 }
