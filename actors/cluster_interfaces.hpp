@@ -74,7 +74,7 @@ using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend
     // Another node's gateway sees a tenant whose slot should be held here: answers when the tenant's child is there.
     caf::result<void>(attend_atom, attend_note),
     // Another node has a training done here.
-    caf::result<training_report>(train_atom, tenant_id, std::string, bool),
+    caf::result<training_report>(host_atom, tenant_id, std::string),
     // The link to another node, and the wire version both speak; without an actor: there is none any more.
     caf::result<void>(peer_atom, std::string, caf::strong_actor_ptr, std::int32_t),
     // What was last seen of the cluster; empty without one.
@@ -85,6 +85,8 @@ using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend
 /// Of the messages between nodes: a node speaks this one and the last, so that nodes can be renewed one by one. A link
 /// goes by the lesser of both ends' versions.
 inline constexpr std::int32_t wire_version = 2;
+/// Since this one a node has children and trainings for others, and says what runs there.
+inline constexpr std::int32_t hosting_wire = 2;
 
 /// What nodes of wire version 1 answer to the others.
 using peer_v1_actor = caf::typed_actor<

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.hpp"
+#include "ports/control_store.hpp"
 
 namespace pulse {
 
@@ -22,6 +23,10 @@ struct ingestion_settings {
   /// Counts up with each change that its supervisor saw; the child answers with the one it goes by.
   std::int64_t version = 0;
 };
+
+inline ingestion_settings limits_of(const tenant_settings& s, std::int64_t version) {
+  return {s.tenant, s.slot, s.rate, s.burst, s.deleted, version};
+}
 
 /// A supervisor wants its child on that node: the one that runs there, or a new one.
 struct ingestion_order {

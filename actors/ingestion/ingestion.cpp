@@ -12,6 +12,11 @@ namespace {
 /// Refused events of a tenant that are kept in an hour.
 constexpr std::int64_t refused_per_hour_max = 1000;
 
+/// What a tenant's ingestion remembers: 50,000 ids are about 4 MB.
+constexpr std::size_t recent_max = 50'000;
+
+} // namespace
+
 request_context context_of(const ingest_request& request, const actor_context& c) {
   request_context out;
   out.tenant = request.tenant;
@@ -27,11 +32,6 @@ request_context context_of(const ingest_request& request, const actor_context& c
   out.limits = c.limits;
   return out;
 }
-
-/// What a tenant's ingestion remembers: 50,000 ids are about 4 MB.
-constexpr std::size_t recent_max = 50'000;
-
-} // namespace
 
 bool recent_event_ids::has(const event_id& id) const {
   const std::lock_guard lock(mutex_);
@@ -59,13 +59,11 @@ ingestion_state::ingestion_state(ingestion_actor::pointer p, context_ptr c, inge
 void ingestion_state::ingest(const ingest_ptr& taken_in) {
   auto& request = *taken_in;
   const stage_timer timer(context->metrics, "ingestion");
-  ingest_reply reply;
   if (settings.deleted) {
-    reply.failed = error{ec::unavailable, "the tenant is deleted", ""};
-    reply.retry_after_ms = 1000;
-    request.done(std::move(reply));
+    refuse(request, "the tenant is deleted");
     return;
   }
+  ingest_reply reply;
   auto parsed = request.parsed ? result<parsed_request>(std::move(*request.parsed))
                                : parse_request(request.body, request.shape, context_of(request, *context));
   if (!parsed) {

@@ -16,6 +16,9 @@
 
 namespace pulse {
 
+/// What a request's events are taken apart with, received now.
+request_context context_of(const ingest_request& request, const actor_context& context);
+
 /// The latest so many ids. Filled on the log's thread, asked by the actor.
 class recent_event_ids {
 public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "actors/ingestion/ingestion.hpp"
 #include "telemetry/log.hpp"
 
 namespace pulse {
@@ -129,13 +130,7 @@ void kafka_source_state::send() {
   auto request = std::make_shared<ingest_request>();
   request->tenant = tenant;
   request->trace = trace_id{context->random.next_uuid()};
-  request_context how;
-  how.tenant = tenant;
-  how.received_at = context->time.now();
-  how.horizon = time_ms{how.received_at.value - context->horizon_ms};
-  how.trace = request->trace;
-  how.random = &context->random;
-  how.limits = context->limits;
+  const auto how = context_of(*request, *context);
   request->parsed.emplace();
   for (const auto& r : progress.batch()) {
     auto& e = request->parsed->events.emplace_back(source::to_event(r, origin, mapping, how));

@@ -250,7 +250,7 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
       [this](alert_atom, tenant_id tenant) { alert(tenant); },
       [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
       [this](train_atom, tenant_id tenant, const std::string& kind) { return train(tenant, kind); },
-      [this](train_atom, tenant_id tenant, const std::string& kind, bool) { return train_for_peer(tenant, kind); },
+      [this](host_atom, tenant_id tenant, const std::string& kind) { return train_for_peer(tenant, kind); },
       [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
       [this](drain_atom) { return drain(); },
       [this](status_atom) { return statuses(); },

@@ -16,23 +16,9 @@ constexpr std::size_t waiting_max = 1000;
 constexpr auto attend_timeout = std::chrono::seconds(1);
 /// As often as a supervisor does.
 constexpr std::int64_t refresh_ms = 4000;
-/// Since this wire version.
-constexpr std::int32_t hosting_wire = 2;
 constexpr auto attend_retry = std::chrono::milliseconds(80);
 /// Longer no request waits for a supervisor: a slot on its way has one by then, or the cluster is cut.
 constexpr std::int64_t alone_after_ms = 400;
-
-void refuse(ingest_request& request, const std::string& why) {
-  ingest_reply reply;
-  reply.failed = error{ec::unavailable, why, ""};
-  reply.retry_after_ms = 1000;
-  if (request.done)
-    request.done(std::move(reply));
-}
-
-ingestion_settings limits_of(const tenant_settings& s) {
-  return {s.tenant, s.slot, s.rate, s.burst, s.deleted, 0};
-}
 
 } // namespace
 
@@ -138,7 +124,7 @@ void node_agent_state::not_within_reach(tenant_id tenant) {
   log::warning("ingestion_without_supervisor", "node_agent",
                "no node that holds the tenant's slot is within reach; its events are taken here all the same",
                {tenant, {}, ""});
-  make_ingestion(tenant, limits_of(known->value()));
+  make_ingestion(tenant, limits_of(known->value(), 0));
 }
 
 void node_agent_state::make_ingestion(tenant_id tenant, const ingestion_settings& by) {
@@ -199,7 +185,7 @@ void node_agent_state::refresh_alone(tenant_id tenant) {
               return;
             remember(tenant, fresh);
             if (it->second.child && !it->second.supervisor)
-              caf::anon_send(it->second.child, settings_atom_v, limits_of(fresh->value()));
+              caf::anon_send(it->second.child, settings_atom_v, limits_of(fresh->value(), 0));
           },
           [](const caf::error&) {
             // It goes on with what was known, and is asked for again.

@@ -9,8 +9,6 @@ namespace {
 constexpr auto lend_timeout = std::chrono::milliseconds(300);
 constexpr auto lend_retry = std::chrono::milliseconds(80);
 constexpr int lend_tries = 4;
-/// Since this wire version.
-constexpr std::int32_t census_wire = 2;
 constexpr auto census_timeout = std::chrono::seconds(1);
 
 } // namespace
@@ -43,7 +41,7 @@ caf::result<std::vector<cluster::census>> node_agent_state::census(bool everywhe
       promise.deliver(*found);
   };
   for (const auto& [node, link] : peers) {
-    if (!everywhere || link.wire < census_wire)
+    if (!everywhere || link.wire < hosting_wire)
       continue;
     ++*left;
     self->request(link.to, census_timeout, census_atom_v)

@@ -36,7 +36,7 @@ peer_actor::behavior_type peer_state::make_behavior() {
         return self->delegate(agent, host_atom_v, order);
       },
       [this](train_atom, tenant_id tenant, const std::string& kind) -> caf::result<training_report> {
-        return self->delegate(agent, train_atom_v, tenant, kind, true);
+        return self->delegate(agent, host_atom_v, tenant, kind);
       },
       [this](census_atom) -> caf::result<std::vector<cluster::census>> {
         return self->delegate(agent, census_atom_v, false);

@@ -15,8 +15,7 @@ constexpr std::size_t attends_max = 1000;
 } // namespace
 
 ingestion_settings tenant_supervisor_state::limits() const {
-  const auto& s = settings->value();
-  return {tenant, s.slot, s.rate, s.burst, s.deleted, limits_version};
+  return limits_of(settings->value(), limits_version);
 }
 
 /// Asked again whenever the node is not sure whose child it has.

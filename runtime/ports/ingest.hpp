@@ -52,6 +52,15 @@ struct ingest_request {
   std::function<void(ingest_reply)> done;
 };
 
+/// Answers that nothing was taken, and to come again in a second.
+inline void refuse(ingest_request& request, std::string why) {
+  ingest_reply reply;
+  reply.failed = error{ec::unavailable, std::move(why), ""};
+  reply.retry_after_ms = 1000;
+  if (request.done)
+    request.done(std::move(reply));
+}
+
 using ingest_ptr = std::shared_ptr<ingest_request>;
 
 /// Hands a request over; never blocks. `done` of the request is called once, on any thread.
