@@ -138,15 +138,31 @@ std::string client_events::take_stats() {
   return std::exchange(stats_, {});
 }
 
+std::optional<bad_property> set_all(rd_kafka_conf_t& conf, const client::pairs& properties) {
+  std::array<char, 512> why{};
+  for (const auto& [name, value] : properties)
+    if (rd_kafka_conf_set(&conf, name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
+      return bad_property{name, why.data()};
+  return std::nullopt;
+}
+
+rd_kafka_t* make_handle(rd_kafka_type_t type, conf_ptr conf, std::string& why) {
+  std::array<char, 512> said{};
+  auto* handle = rd_kafka_new(type, conf.get(), said.data(), said.size());
+  if (handle != nullptr)
+    (void)conf.release();
+  else
+    why = said.data();
+  return handle;
+}
+
 result<std::unique_ptr<client>> client::make(const kafka_log_settings& settings, const pairs& more,
                                              delivery_report report, void* opaque) {
   conf_ptr conf(rd_kafka_conf_new());
-  std::array<char, 512> why{};
   auto properties = common_properties(settings);
   properties.insert(properties.end(), more.begin(), more.end());
-  for (const auto& [name, value] : properties)
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
-      return error{ec::invalid, fmt::format("Kafka's client does not take {}: {}", name, why.data()), name};
+  if (const auto bad = set_all(*conf, properties))
+    return error{ec::invalid, fmt::format("Kafka's client does not take {}: {}", bad->name, bad->why), bad->name};
   std::unique_ptr<client> out(new client);
   out->opaque_ = opaque;
   rd_kafka_conf_set_opaque(conf.get(), out.get());
@@ -155,12 +171,10 @@ result<std::unique_ptr<client>> client::make(const kafka_log_settings& settings,
   rd_kafka_conf_set_log_cb(conf.get(), on_log);
   if (report != nullptr)
     rd_kafka_conf_set_dr_msg_cb(conf.get(), report);
-  out->handle_ =
-      rd_kafka_new(report != nullptr ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
+  std::string why;
+  out->handle_ = make_handle(report != nullptr ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, std::move(conf), why);
   if (out->handle_ == nullptr)
-    return error{ec::invalid, fmt::format("Kafka's client can't be made: {}", why.data()), "kafka"};
-  // The handle owns it now.
-  (void)conf.release();
+    return error{ec::invalid, fmt::format("Kafka's client can't be made: {}", why), "kafka"};
   for (int t = 0; t < topics; ++t) {
     const auto name = topic_name(settings, static_cast<log_topic>(t));
     out->topics_.emplace_back(rd_kafka_topic_new(out->handle_, name.c_str(), nullptr));

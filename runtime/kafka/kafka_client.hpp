@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,5 +97,17 @@ private:
   rd_kafka_t* handle_ = nullptr;
   std::vector<topic_ptr> topics_;
 };
+
+/// A property that librdkafka does not take, and why not.
+struct bad_property {
+  std::string name;
+  std::string why;
+};
+
+/// Sets them in order, up to the first that it does not take.
+std::optional<bad_property> set_all(rd_kafka_conf_t& conf, const client::pairs& properties);
+
+/// Makes the client, which owns `conf` from then on; null, and `why`, where it can't be made.
+rd_kafka_t* make_handle(rd_kafka_type_t type, conf_ptr conf, std::string& why);
 
 } // namespace pulse::kafka

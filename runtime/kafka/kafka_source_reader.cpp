@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <deque>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <mutex>
-#include <sys/socket.h>
 
 #include "kafka/kafka_client.hpp"
+#include "kafka/kafka_source_events.hpp"
 
 namespace pulse::kafka {
 
@@ -25,129 +23,12 @@ constexpr int watermark_limit_ms = 5000;
 constexpr auto partitions_looked_at = std::chrono::minutes(1);
 constexpr std::size_t taken_at_once = 256;
 
-/// What the client says outside of any call. Filled on librdkafka's threads.
-class reader_events {
-public:
-  explicit reader_events(std::vector<cidr> allow) : allow_(std::move(allow)) {
-  }
-
-  bool is_open(const sockaddr& address) {
-    const auto ip = ip_address::from(address);
-    if (ip && (is_public(*ip) || contains(allow_, *ip)))
-      return true;
-    const std::lock_guard lock(mutex_);
-    worst_ = {"address_refused",
-              fmt::format("{} is no address of the public internet; an operator may allow it (webhook_allow, pulse "
-                          "endpoint allow)",
-                          ip ? ip->str() : std::string("a broker's address"))};
-    return false;
-  }
-
-  void note(rd_kafka_resp_err_t code, const char* reason) {
-    const std::lock_guard lock(mutex_);
-    const auto kind = code == RD_KAFKA_RESP_ERR__AUTHENTICATION ? "authentication"
-                      : code == RD_KAFKA_RESP_ERR__SSL          ? "tls"
-                                                                : "unreachable";
-    down_ = down_ || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-    // "All brokers are down" and "connection refused" follow on the reason and say less.
-    if (worst_.code.empty() || worst_.code == "unreachable")
-      if (worst_.code.empty() || code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        worst_ = {kind, reason};
-  }
-
-  /// The worst since the last time that all was well; `otherwise` where nothing was heard.
-  source_fault fault(const std::string& otherwise) const {
-    const std::lock_guard lock(mutex_);
-    return worst_.code.empty() ? source_fault{"unreachable", otherwise} : worst_;
-  }
-
-  /// Trying again at once would not help.
-  bool is_hopeless() const {
-    const std::lock_guard lock(mutex_);
-    return !worst_.code.empty() && worst_.code != "unreachable";
-  }
-
-  bool is_down() const {
-    const std::lock_guard lock(mutex_);
-    return down_;
-  }
-
-  void all_is_well() {
-    const std::lock_guard lock(mutex_);
-    worst_ = {};
-    down_ = false;
-  }
-
-private:
-  const std::vector<cidr> allow_;
-  mutable std::mutex mutex_;
-  source_fault worst_;
-  bool down_ = false;
-};
-
-int on_connect(int fd, const sockaddr* address, int length, const char*, void* opaque) {
-  if (!static_cast<reader_events*>(opaque)->is_open(*address))
-    return EACCES;
-  return ::connect(fd, address, static_cast<socklen_t>(length)) == 0 || errno == EINPROGRESS ? 0 : errno;
-}
-
-void on_error(rd_kafka_t*, int code, const char* reason, void* opaque) {
-  static_cast<reader_events*>(opaque)->note(static_cast<rd_kafka_resp_err_t>(code), reason);
-}
-
-/// What a tenant's broker does is the tenant's to see, not our log's.
-void on_log(const rd_kafka_t*, int, const char*, const char*) {
-}
-
-client::pairs properties_of(const source::kafka_config& c) {
-  client::pairs out = {{"bootstrap.servers", fmt::format("{}", fmt::join(c.brokers, ","))},
-                       {"client.id", "pulse-source"},
-                       {"security.protocol", c.protocol},
-                       {"auto.offset.reset", "error"},
-                       {"isolation.level", "read_committed"},
-                       {"allow.auto.create.topics", "false"},
-                       {"queued.max.messages.kbytes", "8192"},
-                       {"fetch.message.max.bytes", "1048576"},
-                       {"fetch.max.bytes", "8388608"},
-                       {"receive.message.max.bytes", "16777216"},
-                       {"reconnect.backoff.ms", "200"},
-                       {"reconnect.backoff.max.ms", "2000"},
-                       {"socket.connection.setup.timeout.ms", "5000"},
-                       {"socket.keepalive.enable", "true"}};
-  if (!c.ca.empty())
-    out.emplace_back("ssl.ca.pem", c.ca);
-  if (!c.cert.empty()) {
-    out.emplace_back("ssl.certificate.pem", c.cert);
-    out.emplace_back("ssl.key.pem", c.key);
-  }
-  if (c.uses_sasl()) {
-    out.emplace_back("sasl.mechanism", c.mechanism);
-    out.emplace_back("sasl.username", c.user);
-    out.emplace_back("sasl.password", c.password);
-  }
-  return out;
-}
-
-source_fault fault_of(rd_kafka_resp_err_t code, const std::string& topic) {
-  switch (code) {
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_ID:
-      return {"unknown_topic", fmt::format("the brokers have no topic '{}', or do not show it to this user", topic)};
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-      return {"not_authorized", fmt::format("the user may not read the topic '{}': it needs Read and Describe", topic)};
-    default: return {"failed", fmt::format("topic '{}': {}", topic, rd_kafka_err2str(code))};
-  }
-}
-
 } // namespace
 
 class topic_reader final : public source_reader {
 public:
   explicit topic_reader(const source_start& start) :
-    config_(start.config), events_(std::make_unique<reader_events>(start.allow)) {
+    config_(start.config), events_(std::make_unique<source_events>(start.allow)) {
     origin_.topic = config_.topic;
   }
 
@@ -183,7 +64,7 @@ private:
 
   source::kafka_config config_;
   /// Behind a pointer: librdkafka's threads have its address.
-  std::unique_ptr<reader_events> events_;
+  std::unique_ptr<source_events> events_;
   source::origin origin_;
   rd_kafka_t* handle_ = nullptr;
   topic_ptr topic_;
@@ -207,21 +88,14 @@ std::optional<source_fault> topic_reader::open(const source_start& start) {
 
 std::optional<source_fault> topic_reader::connect() {
   conf_ptr conf(rd_kafka_conf_new());
-  std::array<char, 512> why{};
-  for (const auto& [name, value] : properties_of(config_))
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), why.data(), why.size()) != RD_KAFKA_CONF_OK)
-      return source_fault{name.starts_with("ssl") ? "tls" : "failed",
-                          fmt::format("{} is not usable: {}", name, why.data())};
-  rd_kafka_conf_set_opaque(conf.get(), events_.get());
-  rd_kafka_conf_set_error_cb(conf.get(), on_error);
-  rd_kafka_conf_set_log_cb(conf.get(), on_log);
-  rd_kafka_conf_set_connect_cb(conf.get(), on_connect);
-  handle_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why.data(), why.size());
+  if (const auto bad = set_all(*conf, source_properties(config_)))
+    return source_fault{bad->name.starts_with("ssl") ? "tls" : "failed",
+                        fmt::format("{} is not usable: {}", bad->name, bad->why)};
+  events_->listen(*conf);
+  std::string why;
+  handle_ = make_handle(RD_KAFKA_CONSUMER, std::move(conf), why);
   if (handle_ == nullptr)
-    return source_fault{config_.uses_tls() ? "tls" : "failed",
-                        fmt::format("the settings are not usable: {}", why.data())};
-  // The handle owns it now.
-  (void)conf.release();
+    return source_fault{config_.uses_tls() ? "tls" : "failed", fmt::format("the settings are not usable: {}", why)};
   topic_.reset(rd_kafka_topic_new(handle_, config_.topic.c_str(), nullptr));
   if (!topic_)
     return source_fault{"unknown_topic", fmt::format("'{}' is no name of a topic", config_.topic)};
