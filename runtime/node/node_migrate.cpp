@@ -111,7 +111,6 @@ result<void> node::drain_log(const loaded_settings& local, const progress_fn& pr
   if (auto ok = p->start_actors(); !ok)
     return ok;
   postgres::log_migration store(p->conf.postgres_url);
-  caf::scoped_actor self(*p->system);
   auto least = INT64_MAX;
   auto moved_at = std::chrono::steady_clock::now();
   for (;;) {
@@ -121,17 +120,8 @@ result<void> node::drain_log(const loaded_settings& local, const progress_fn& pr
       return left.err();
     if (left->empty())
       return {};
-    std::string stopped;
-    self->request(p->agent, std::chrono::seconds(60), status_atom_v)
-        .receive(
-            [&](const statuses_ptr& slots) {
-              for (const auto& s : *slots)
-                if (s.state == "stopped")
-                  stopped = fmt::format("slot {} stopped; the log line says why", s.slot.value);
-            },
-            [&](const caf::error& e) { stopped = caf::to_string(e); });
-    if (!stopped.empty())
-      return error{ec::internal, stopped, ""};
+    if (const auto slots = p->slots(); !slots)
+      return slots.err();
     const auto now = std::chrono::steady_clock::now();
     if (const auto n = amount(*left); n < least) {
       least = n;

@@ -239,6 +239,21 @@ result<void> node::parts::join() {
   return out;
 }
 
+result<statuses_ptr> node::parts::slots() {
+  result<statuses_ptr> out = statuses_ptr();
+  caf::scoped_actor self(*system);
+  self->request(agent, std::chrono::seconds(60), status_atom_v)
+      .receive([&](const statuses_ptr& found) { out = found; },
+               [&](const caf::error& e) {
+                 out = error{ec::internal, caf::to_string(e), ""};
+               });
+  if (out)
+    for (const auto& s : **out)
+      if (s.state == "stopped")
+        return error{ec::internal, fmt::format("slot {} stopped; the log line says why", s.slot.value), ""};
+  return out;
+}
+
 /// Once an hour, on one node: the partitions of the weeks to come, those before the horizon, and what is over its age.
 void node::parts::maintain() {
   std::unique_lock hold(maintenance_mutex);

@@ -66,6 +66,8 @@ struct node::parts {
   result<void> start_actors();
   result<void> start_listeners();
   result<void> join();
+  /// Every slot held here; an error when one of them stopped, or the node does not answer. Any thread; may block.
+  result<statuses_ptr> slots();
   void maintain();
 };
 

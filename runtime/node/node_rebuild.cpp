@@ -28,29 +28,18 @@ result<std::int64_t> records_to_read(const event_log& log) {
 
 result<void> node::read_again(parts& p, std::int64_t all,
                               const std::function<void(std::int64_t, std::int64_t)>& progress) {
-  caf::scoped_actor self(*p.system);
   for (std::int64_t read = 0; read < all;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    const auto slots = p.slots();
+    if (!slots)
+      return slots.err();
     read = 0;
-    std::optional<error> problem;
-    self->request(p.agent, std::chrono::seconds(60), status_atom_v)
-        .receive(
-            [&](const statuses_ptr& slots) {
-              for (const auto& s : *slots) {
-                read += s.position.value;
-                if (s.state == "stopped")
-                  problem =
-                      error{ec::internal, fmt::format("slot {} stopped; the log line says why", s.slot.value), ""};
-              }
-            },
-            [&](const caf::error& e) {
-              problem = error{ec::internal, caf::to_string(e), ""};
-            });
-    if (problem)
-      return *problem;
+    for (const auto& s : **slots)
+      read += s.position.value;
     progress(read, all);
   }
   result<void> out;
+  caf::scoped_actor self(*p.system);
   self->request(p.agent, std::chrono::minutes(10), drain_atom_v)
       .receive([] {},
                [&](const caf::error& e) {
