@@ -10,18 +10,14 @@ scripts/bench kafka-ack.
 
 import argparse
 import json
-import os
-import pathlib
-import re
 import subprocess
 import tempfile
 import time
 
 import bench_ingest
-import requests
 from bench_report import Report
-from cluster import Cluster, Load, until_owned
-from support import ROOT, Node, poll
+from cluster import Load, started, until_owned
+from support import ROOT, Node, poll, rss_mib
 from test_kafka import Kafka
 
 SLOTS = bench_ingest.SLOTS
@@ -87,20 +83,18 @@ def histogram(report, name, values):
 
 
 def moves(options, report):
-    cluster = Cluster(3)
-    try:
-        cluster.start()
+    with started(3) as cluster:
         everyone = {"node-1", "node-2", "node-3"}
         owned, waits, drained, joined = [], [], [], []
         with Load(cluster) as load:
             for n in range(options.moves):
                 victim = 1 + n % 3
-                until_owned(cluster, everyone, 60)
+                until_owned(cluster, everyone, 60, idle_allowed=True)
                 cluster.run("kill", str(victim))
-                owned.append(until_owned(cluster, everyone - {f"node-{victim}"}, 60))
+                owned.append(until_owned(cluster, everyone - {f"node-{victim}"}, 60, idle_allowed=True))
                 cluster.run("restart", str(victim))
                 cluster.refresh()
-                joined.append(until_owned(cluster, everyone, 60))
+                joined.append(until_owned(cluster, everyone, 60, idle_allowed=True))
                 time.sleep(4)
                 start, at = load.now(), time.monotonic()
                 other = 1 + (n + 1) % 3
@@ -115,42 +109,29 @@ def moves(options, report):
         histogram(report, "drain", drained)
         histogram(report, "drain_events_wait_p99", waits)
         histogram(report, "joined_holds_slots", joined)
-    finally:
-        cluster.destroy()
 
 
 def tenants(options, report):
-    cluster = Cluster(3, PULSE_TENANT_IDLE_MS="3000")
-    try:
-        cluster.start()
+    with started(3, PULSE_TENANT_IDLE_MS="3000") as cluster:
         until_owned(cluster, {"node-1", "node-2", "node-3"}, 60)
         base = rss(cluster)
-        session, started = requests.Session(), time.monotonic()
+        begun = time.monotonic()
         for n in range(options.tenants):
             node = cluster.running()[n % 3]
-            token = (pathlib.Path(node["data_dir"]) / "admin-token").read_text().strip()
-            said = {"headers": {"Authorization": "Bearer " + token}, "timeout": 60}
-            made = session.post(node["admin"] + "/admin/v1/tenants", json={"name": f"idle-{n}"}, **said)
-            assert made.status_code < 300, made.text
-            sent = session.post(f"{node['admin']}/admin/v1/tenants/{made.json()['id']}/events",
-                                json={"type": "track", "event": "Hello", "userId": "u", "messageId": "m"}, **said)
-            assert sent.status_code < 300, sent.text
+            made = cluster.admin(node, "/admin/v1/tenants", "POST", json={"name": f"idle-{n}"}, timeout=60)["id"]
+            cluster.admin(node, f"/admin/v1/tenants/{made}/events", "POST", timeout=60,
+                          json={"type": "track", "event": "Hello", "userId": "u", "messageId": "m"})
         count = "SELECT count(*) FROM event"
         poll("every event is stored", 300, lambda: cluster.db().execute(count).fetchone()[0] >= options.tenants)
-        report.add("tenants_made_and_stored", options.tenants / (time.monotonic() - started), "tenants/s")
+        report.add("tenants_made_and_stored", options.tenants / (time.monotonic() - begun), "tenants/s")
         poll("every tenant sleeps", 300, lambda: all(
             n["runs"]["supervisors"] == 0 for n in cluster.cli("cluster", "status")["data"] if n["runs"]), every=1)
         for number, (before, after) in enumerate(zip(base, rss(cluster)), 1):
             report.add(f"rss_node_{number}_above_base", after - before, "MiB")
-    finally:
-        cluster.destroy()
 
 
 def rss(cluster):
-    def of(pid):
-        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1]) / 1024
-
-    return [of(n["pid"]) for n in cluster.running()]
+    return [rss_mib(n["pid"]) for n in cluster.running()]
 
 
 if __name__ == "__main__":
@@ -163,7 +144,6 @@ if __name__ == "__main__":
     p.add_argument("--tenants", type=int, default=10_000, help="tenants of the part tenants (default 10000)")
     p.add_argument("--parts", default="log,links,moves,tenants", help="what is measured, by comma")
     chosen = p.parse_args()
-    os.environ.setdefault("PULSE_E2E_TERM_MS", "3000")
     figures = Report()
     for part in chosen.parts.split(","):
         {"log": log, "links": links, "moves": moves, "tenants": tenants}[part](chosen, figures)

@@ -28,7 +28,7 @@ import urllib.parse
 
 import requests
 from bench_report import Report
-from support import ROOT, Node, Receiver, poll
+from support import ROOT, Node, Receiver, poll, rss_mib
 
 UTC = datetime.timezone.utc
 SLOTS = 8
@@ -283,8 +283,7 @@ class Bench:
         poll("every tenant sleeps", 120, lambda: all(s["tenants_awake"] == 0 for s in self.node.slots()), every=0.5)
         # Supervisors outlive their children by the idle time.
         time.sleep(8)
-        status = pathlib.Path(f"/proc/{self.node.pulse_pid()}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+        return rss_mib(self.node.pulse_pid())
 
     def run(self):
         with self.node:

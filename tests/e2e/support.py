@@ -139,6 +139,11 @@ class Tenant:
                 assert kept == counted, f"{table} by {dim} differs from a recount"
 
 
+def rss_mib(pid):
+    """The resident set of a process."""
+    return int((pathlib.Path("/proc") / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 class Node:
     """`by_script`: through scripts/run, as a user would; else the program alone over a Postgres that outlives it."""
 

@@ -11,7 +11,7 @@ import signal
 import time
 
 import pytest
-from cluster import SLOTS, TERM_MS, Cluster, Load, until_owned
+from cluster import SLOTS, TERM_MS, Load, started, until_owned
 from support import poll
 
 TERM = TERM_MS / 1000
@@ -23,21 +23,15 @@ HANDED_OVER = TERM * SLACK
 
 @pytest.fixture(scope="module")
 def _cluster():
-    made = Cluster(2)
-    try:
-        yield made.start()
-    finally:
-        made.destroy()
+    with started(2) as made:
+        yield made
 
 
 @pytest.fixture
 def cluster(_cluster, request):
     """Two nodes that share the slots, as each test finds them and leaves them."""
     request.node.pulse_nodes = [_cluster]
-    for number in (1, 2):
-        if not any(n["id"] == number for n in _cluster.running()):
-            _cluster.run("restart", str(number))
-    _cluster.refresh()
+    _cluster.bring_back((1, 2))
     poll("two nodes share the slots", 60, lambda: _cluster.all_owned({"node-1", "node-2"}))
     return _cluster
 

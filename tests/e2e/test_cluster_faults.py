@@ -8,6 +8,7 @@ term of ten seconds. What each kind cost is printed, as the time from receipt to
 PULSE_FAULT_TIMES: how often each fault is done (1).
 """
 
+import functools
 import os
 import random
 import signal
@@ -15,8 +16,8 @@ import time
 
 import pytest
 import requests
-from cluster import TERM_MS, Cluster, Load
-from support import poll
+from cluster import TERM_MS, Load, started, until_owned
+from support import poll, rss_mib
 
 TIMES = int(os.environ.get("PULSE_FAULT_TIMES", "1"))
 TERM = TERM_MS / 1000
@@ -24,34 +25,21 @@ TERM = TERM_MS / 1000
 OWNED = 3 * TERM + 15
 RSS_MIB_MAX = 600
 ALL = {"node-1", "node-2", "node-3"}
+owned_among = functools.partial(until_owned, idle_allowed=True)
 
 
 @pytest.fixture(scope="module")
 def _cluster():
-    made = Cluster(3, brokers=3)
-    try:
-        yield made.start()
-    finally:
-        made.destroy()
+    with started(3, brokers=3) as made:
+        yield made
 
 
 @pytest.fixture
 def cluster(_cluster, request):
     request.node.pulse_nodes = [_cluster]
-    for number in (1, 2, 3):
-        if not any(n["id"] == number for n in _cluster.running()):
-            _cluster.run("restart", str(number))
-    _cluster.refresh()
-    until_owned(_cluster, ALL, 90)
+    _cluster.bring_back((1, 2, 3))
+    owned_among(_cluster, ALL, 90)
     return _cluster
-
-
-def until_owned(cluster, among, seconds):
-    """How long it takes until every slot is owned by some of these nodes: beside one hot slot placement leaves nodes idle
-    whose share would be less than its margin."""
-    at = time.monotonic()
-    poll(f"every slot owned among {sorted(among)}", seconds, lambda: set((cluster.all_owned() or {"": ""}).values()) <= among)
-    return time.monotonic() - at
 
 
 def leader(cluster):
@@ -74,7 +62,7 @@ def under_load(cluster, name, fault):
             load.no_position_went_back()
             print(f"{name} {i + 1}/{TIMES}: {said or ''} over after {over:.1f} s; stored after (ms, median p99 most) "
                   f"{load.stalls(start, load.now())}")
-    rss = cluster.rss_mib()
+    rss = max(rss_mib(n["pid"]) for n in cluster.running())
     print(f"{name}: largest resident set of a node {rss:.0f} MiB")
     assert rss < RSS_MIB_MAX
 
@@ -82,10 +70,10 @@ def under_load(cluster, name, fault):
 def killed(cluster, victim):
     cluster.run("kill", str(victim))
     left = ALL - {f"node-{victim}"}
-    owned = until_owned(cluster, left, OWNED)
+    owned = owned_among(cluster, left, OWNED)
     cluster.run("restart", str(victim))
     cluster.refresh()
-    until_owned(cluster, ALL, OWNED)
+    owned_among(cluster, ALL, OWNED)
     return f"owned by the others after {owned:.1f} s;"
 
 
@@ -123,7 +111,7 @@ def test_a_node_is_stopped_and_goes_on(cluster):
         finally:
             cluster.nodes[victim] = stopped
             cluster.signal(victim, signal.SIGCONT)
-        until_owned(cluster, ALL, OWNED)
+        owned_among(cluster, ALL, OWNED)
         return f"for {seconds:.1f} s;"
 
     under_load(cluster, "SIGSTOP of a node", fault)
@@ -169,7 +157,7 @@ def test_nodes_are_restarted_one_after_the_other(cluster):
         for number in (1, 2, 3):
             cluster.run("restart", str(number))
             cluster.refresh()
-            until_owned(cluster, ALL, OWNED)
+            owned_among(cluster, ALL, OWNED)
 
     under_load(cluster, "rolling restart", fault)
 
@@ -180,17 +168,17 @@ def test_nodes_join_and_are_drained(cluster):
         # Where it was before, its place is there still.
         cluster.run(*(("restart", "4") if 4 in cluster.nodes else ("add",)))
         cluster.refresh()
-        joined = until_owned(cluster, ALL | {"node-4"}, OWNED)
+        joined = owned_among(cluster, ALL | {"node-4"}, OWNED)
         drained = []
         for number in (4, 3):
             at = time.monotonic()
             assert cluster.cli("cluster", "drain", f"node-{number}", on=1)["state"] == "left"
             drained.append(time.monotonic() - at)
             poll("it has ended", 30, lambda n=number: not any(r["id"] == n for r in cluster.running()))
-        until_owned(cluster, {"node-1", "node-2"}, OWNED)
+        owned_among(cluster, {"node-1", "node-2"}, OWNED)
         cluster.run("restart", "3")
         cluster.refresh()
-        until_owned(cluster, ALL, OWNED)
+        owned_among(cluster, ALL, OWNED)
         return f"joined: slots after {joined:.1f} s; drained in {drained[0]:.1f} and {drained[1]:.1f} s;"
 
     under_load(cluster, "join 3 to 4, drain 4 to 2", fault)

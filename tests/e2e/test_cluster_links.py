@@ -10,7 +10,7 @@ import time
 
 import pytest
 import requests
-from cluster import TERM_MS, Cluster, until_owned
+from cluster import TERM_MS, started, until_owned
 from support import PULSE, poll
 
 RATE, BURST = 300, 600
@@ -18,11 +18,8 @@ RATE, BURST = 300, 600
 
 @pytest.fixture(scope="module")
 def _cluster():
-    made = Cluster(2)
-    try:
-        yield made.start()
-    finally:
-        made.destroy()
+    with started(2) as made:
+        yield made
 
 
 @pytest.fixture

@@ -75,16 +75,22 @@ def allow(node, shop):
     node.cli("endpoint", "allow", "--tenant", shop.name, "127.0.0.1/32")
 
 
+def serve(own_node):
+    """A node, and a tenant whose sources may reach the test's broker."""
+    node = own_node(by_script=False)
+    node.start()
+    shop = node.tenant()
+    allow(node, shop)
+    return node, shop
+
+
 def orders_of(shop):
     return [o for (o,) in shop.events("order_id")]
 
 
 @pytest.mark.feature("2.14", "2.4")
 def test_a_tenants_topic_is_read_as_its_events_each_once_through_kill_9(broker, own_node):
-    node = own_node(by_script=False)
-    node.start()
-    shop = node.tenant()
-    allow(node, shop)
+    node, shop = serve(own_node)
     topic = broker.make("orders")
     broker.put(topic, [order(n) for n in range(300)])
     source = make_source(shop, broker, topic)
@@ -115,10 +121,7 @@ def test_a_tenants_topic_is_read_as_its_events_each_once_through_kill_9(broker, 
 
 @pytest.mark.feature("2.14", "2.10")
 def test_what_is_no_event_stands_among_the_failed_ones_with_its_place(broker, own_node):
-    node = own_node(by_script=False)
-    node.start()
-    shop = node.tenant()
-    allow(node, shop)
+    node, shop = serve(own_node)
     topic = broker.make("broken")
     broker.put(topic, [order(1), b"no json", b"", {"kind": "order", "no": "x"}, order(2, at="soon"), order(3)], 1)
     source = make_source(shop, broker, topic)
@@ -206,10 +209,7 @@ def test_a_broker_that_goes_away_is_told_and_read_on_from_when_it_is_back(own_no
     broker = Broker()
     try:
         broker.start()
-        node = own_node(by_script=False)
-        node.start()
-        shop = node.tenant()
-        allow(node, shop)
+        node, shop = serve(own_node)
         topic = broker.make("away")
         broker.put(topic, [order(n) for n in range(20)])
         source = make_source(shop, broker, topic)

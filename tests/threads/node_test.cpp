@@ -5,34 +5,21 @@
 #include <atomic>
 #include <chrono>
 #include <fmt/format.h>
-#include <future>
 #include <random>
 #include <thread>
 
 #include "actors/message_types.hpp"
 #include "actors/node_agent/node_agent.hpp"
-#include "models/slot/shared_data.hpp"
 #include "tests/support/fake_event_log.hpp"
-#include "tests/support/fake_stores.hpp"
+#include "tests/threads/support/node.hpp"
 
 using namespace pulse;
-using namespace std::chrono_literals;
+using namespace pulse::test;
 
 namespace {
 
 constexpr int tenants = 6;
 constexpr int slots = 3;
-
-template <class Check>
-bool eventually(Check check, std::chrono::seconds limit = 60s) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!check()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 struct running_node {
   running_node() {
@@ -41,35 +28,7 @@ struct running_node {
       db->add_tenant(t, t % slots);
     config.set("caf.scheduler.max-threads", 3);
     system.emplace(config);
-    auto c = std::make_shared<actor_context>(actor_context{log,
-                                                           numbers,
-                                                           system_clock(),
-                                                           system_random(),
-                                                           nullptr,
-                                                           {},
-                                                           {},
-                                                           {},
-                                                           {},
-                                                           730 * day_ms,
-                                                           300'000,
-                                                           2,
-                                                           {},
-                                                           nullptr,
-                                                           {},
-                                                           {},
-                                                           true});
-    c->shared = std::make_shared<const slot::shared_data>(enrichment_data{}, nullptr);
-    c->make_slot_store = [this] {
-      return std::make_unique<test::fake_slot_store>(db);
-    };
-    c->make_control_store = [this] {
-      return std::make_unique<test::fake_control_store>(db);
-    };
-    c->slot_config.read_interval_ms = 1;
-    c->fatal = [this](const std::string&) {
-      died = true;
-    };
-    agent = system->spawn<node_agent>(context_ptr(c));
+    agent = system->spawn<node_agent>(context_ptr(node_context(log, numbers, db, died, 2, true)));
   }
 
   ~running_node() {
@@ -78,21 +37,8 @@ struct running_node {
     system->await_all_actors_done();
   }
 
-  /// The answer to one request; what was dropped with its actor counts as not answered.
   bool send(int tenant, const std::string& id) {
-    auto answered = std::make_shared<std::promise<bool>>();
-    auto done = answered->get_future();
-    auto request = std::make_shared<ingest_request>();
-    request->tenant = tenant_id{tenant};
-    request->body = fmt::format(R"([{{"type":"track","event":"A","userId":"u","messageId":"{}","timestamp":"{}"}}])",
-                                id, format_time(system_clock().now()));
-    auto once = std::make_shared<std::atomic<bool>>(false);
-    request->done = [answered, once](const ingest_reply& r) {
-      if (!once->exchange(true))
-        answered->set_value(!r.failed.has_value());
-    };
-    caf::anon_send(agent, ingest_atom_v, std::move(request));
-    return done.wait_for(5s) == std::future_status::ready && done.get();
+    return send_event(agent, tenant, id);
   }
 
   void kill_supervisor(int tenant) {
@@ -114,7 +60,7 @@ struct running_node {
   caf::actor_system_config config;
   testing::fake_event_log log{slots};
   metrics numbers;
-  std::shared_ptr<test::fake_database> db = std::make_shared<test::fake_database>();
+  std::shared_ptr<fake_database> db = std::make_shared<fake_database>();
   std::atomic<bool> died{false};
   std::optional<caf::actor_system> system;
   node_agent_actor agent;

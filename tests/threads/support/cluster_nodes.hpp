@@ -4,9 +4,7 @@
 
 #include <atomic>
 #include <caf/io/all.hpp>
-#include <chrono>
 #include <fmt/format.h>
-#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -14,30 +12,16 @@
 
 #include "actors/message_types.hpp"
 #include "actors/node_agent/node_agent.hpp"
-#include "models/slot/shared_data.hpp"
 #include "tests/support/fake_cluster_store.hpp"
 #include "tests/support/fake_event_log.hpp"
 #include "tests/support/fake_stores.hpp"
+#include "tests/threads/support/node.hpp"
 
 namespace pulse::test {
-
-using namespace std::chrono_literals;
 
 constexpr int tenants = 6;
 constexpr int slots = 4;
 constexpr std::int64_t term_ms = 1500;
-
-/// Waiting is polling with a deadline.
-template <class Check>
-bool eventually(Check check, std::chrono::seconds limit = 60s) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (!check()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 /// The one log that all nodes write to and read, with each node's own wakes.
 struct shared_log {
@@ -189,34 +173,7 @@ struct running_node {
       config.set("caf.middleman.connection-timeout", caf::timespan(2s));
     }
     system.emplace(config);
-    auto c = std::make_shared<actor_context>(actor_context{log,
-                                                           numbers,
-                                                           system_clock(),
-                                                           system_random(),
-                                                           nullptr,
-                                                           {},
-                                                           {},
-                                                           {},
-                                                           {},
-                                                           730 * day_ms,
-                                                           300'000,
-                                                           1,
-                                                           {},
-                                                           nullptr,
-                                                           {},
-                                                           {},
-                                                           false});
-    c->shared = std::make_shared<const slot::shared_data>(enrichment_data{}, nullptr);
-    c->make_slot_store = [db] {
-      return std::make_unique<fake_slot_store>(db);
-    };
-    c->make_control_store = [db] {
-      return std::make_unique<fake_control_store>(db);
-    };
-    c->slot_config.read_interval_ms = 1;
-    c->fatal = [this](const std::string&) {
-      died = true;
-    };
+    auto c = node_context(log, numbers, db, died, 1, false);
     const auto gate = std::make_shared<lease_gate>();
     c->gate = gate;
     cluster::keeper_config k;
@@ -258,19 +215,7 @@ struct running_node {
   }
 
   bool send(int tenant, const std::string& id) {
-    auto answered = std::make_shared<std::promise<bool>>();
-    auto done = answered->get_future();
-    auto request = std::make_shared<ingest_request>();
-    request->tenant = tenant_id{tenant};
-    request->body = fmt::format(R"([{{"type":"track","event":"A","userId":"u","messageId":"{}","timestamp":"{}"}}])",
-                                id, format_time(system_clock().now()));
-    auto once = std::make_shared<std::atomic<bool>>(false);
-    request->done = [answered, once](const ingest_reply& r) {
-      if (!once->exchange(true))
-        answered->set_value(!r.failed.has_value());
-    };
-    caf::anon_send(agent, ingest_atom_v, std::move(request));
-    return done.wait_for(5s) == std::future_status::ready && done.get();
+    return send_event(agent, tenant, id);
   }
 
   cluster::census census() {
