@@ -102,12 +102,32 @@ std::vector<double> covariance_of(std::span<const double> placed, std::size_t co
 
 } // namespace
 
+namespace {
+
+bool has_two_values(std::span<const float> column) {
+  float first = NAN, other = NAN;
+  for (auto x : column) {
+    if (std::isnan(x) || x == first || x == other)
+      continue;
+    if (!std::isnan(other))
+      return false;
+    (std::isnan(first) ? first : other) = x;
+  }
+  return !std::isnan(other);
+}
+
+} // namespace
+
 double column_scale::place(float x) const {
+  if (width == no_measure)
+    return std::isnan(x) ? static_cast<double>(x) : 0;
   // A NaN comes through the clamp.
   return std::clamp((static_cast<double>(x) - centre) / width, -place_max, place_max);
 }
 
 column_scale fit_scale(std::span<const float> column, const column_range& range) {
+  if (has_two_values(column))
+    return {0, column_scale::no_measure};
   double n = 0, sum = 0, squares = 0;
   for (const auto x : column)
     if (!std::isnan(x)) {

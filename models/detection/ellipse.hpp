@@ -16,13 +16,18 @@ namespace pulse::detection {
 
 /// Columns brought to one measure: centred at what is typical, in deviations, within 20 of them; NaN stays NaN.
 struct column_scale {
+  /// So wide that every value lies at the centre.
+  static constexpr float no_measure = 1e38f;
+
   float centre = 0;
   float width = 1;
 
   double place(float x) const;
 };
 
-/// Typical value, and standard deviation within the usual range (its scale where that is 0).
+/// Typical value, and standard deviation within the usual range (its scale where that is 0). A column of two values has
+/// no measure: how rare the rarer one is says all there is, and that the tails and forests count. As a distance a flag
+/// of 3 % lies six deviations out, and in an inner part without it infinitely far.
 column_scale fit_scale(std::span<const float> column, const column_range& range);
 
 class ellipse {

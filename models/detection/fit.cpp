@@ -43,6 +43,33 @@ float_matrix to_floats(matrix_view rows) {
   return out;
 }
 
+/// The rows as the model takes them; copied to `taken` only where a floor changes them.
+matrix_view with_floors(matrix_view rows, const std::vector<double>& floors, std::vector<double>& taken) {
+  if (std::all_of(floors.begin(), floors.end(), [](double x) { return x == -INFINITY; }))
+    return rows;
+  taken.assign(rows.values.begin(), rows.values.end());
+  for (std::size_t i = 0; i < taken.size(); ++i)
+    taken[i] = floored(taken[i], floors[i % rows.columns]);
+  return {taken, rows.rows, rows.columns};
+}
+
+/// The middle value of each one-sided column, the upper one of two.
+std::vector<double> floors_of(matrix_view rows, const std::vector<bool>& one_sided) {
+  std::vector<double> out(rows.columns, -INFINITY);
+  for (std::size_t j = 0; j < one_sided.size(); ++j) {
+    std::vector<double> known;
+    for (std::size_t i = 0; i < rows.rows && one_sided[j]; ++i)
+      if (const auto x = rows.values[i * rows.columns + j]; std::isfinite(x))
+        known.push_back(x);
+    if (known.empty())
+      continue;
+    const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
+    std::nth_element(known.begin(), middle, known.end());
+    out[j] = *middle;
+  }
+  return out;
+}
+
 grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& options) {
   grown out;
   auto psi = std::min<std::size_t>(options.max_samples, data.rows);
@@ -82,6 +109,8 @@ result<void> check(matrix_view rows, const std::vector<std::string>& names, cons
     return refuse("the matrix's size does not match its rows and columns");
   if (names.size() != rows.columns)
     return refuse(fmt::format("{} names for {} columns", names.size(), rows.columns));
+  if (!options.one_sided.empty() && options.one_sided.size() != rows.columns)
+    return refuse(fmt::format("one_sided has {} entries for {} columns", options.one_sided.size(), rows.columns));
   if (options.n_estimators < 1 || options.n_estimators > 10'000)
     return refuse(fmt::format("n_estimators is {}; 1 to 10,000 are possible", options.n_estimators));
   if (options.max_samples < 2 || options.max_samples > 65'536)
@@ -210,13 +239,16 @@ void calibrate_local(model_data& m, const std::vector<double>& totals, const bun
 
 } // namespace
 
-result<model> fit(matrix_view rows, std::vector<std::string> names, const fit_options& options) {
-  if (auto good = check(rows, names, options); !good)
+result<model> fit(matrix_view given, std::vector<std::string> names, const fit_options& options) {
+  if (auto good = check(given, names, options); !good)
     return good.err();
   auto m = std::make_shared<model_data>();
-  m->card = {options.kind, options.n_estimators, options.max_samples, options.random_state,
-             rows.rows,    options.history_ms};
+  m->card = {options.kind,         options.n_estimators, options.max_samples,
+             options.random_state, given.rows,           options.history_ms};
   m->features = std::move(names);
+  m->floors = floors_of(given, options.one_sided);
+  std::vector<double> taken;
+  const auto rows = with_floors(given, m->floors, taken);
   const auto data = to_floats(rows);
   const auto looked_at = even_rows(rows.rows, calibration_rows_max);
   const auto bundle = options.kind == model_kind::bundle;

@@ -161,7 +161,9 @@ private:
     return out;
   }
 
-  /// Fourth standardised moment, at least 1; 0 for a column that does not vary.
+  /// Fourth standardised moment, at least 1; 0 for a column that does not vary. Two values have no tail, though the
+  /// moment is about 1 / share of the rarer one: a flag that one row in thirty carries would be cut first in nearly
+  /// every tree. Theirs is 1, that of a fair coin.
   double kurtosis_of(std::size_t begin, std::size_t end, std::size_t column) const {
     const auto [low, high] = limits(begin, end, column);
     if (!(low < high))
@@ -169,9 +171,14 @@ private:
     // Scaled to [0, 1] first: fourth powers of large numbers overflow.
     const auto width = static_cast<double>(high) - low;
     double n = 0, sum = 0;
+    auto two_values = true;
     for (auto i = begin; i < end; ++i)
-      if (const auto x = at(order_[i], column); !std::isnan(x))
+      if (const auto x = at(order_[i], column); !std::isnan(x)) {
         sum += (static_cast<double>(x) - low) / width, ++n;
+        two_values = two_values && (x == low || x == high);
+      }
+    if (two_values)
+      return 1;
     const auto mean = sum / n;
     double m2 = 0, m4 = 0;
     for (auto i = begin; i < end; ++i)

@@ -21,7 +21,8 @@ enum class split_rule : std::uint8_t {
   /// "Revisiting
   /// randomized choices in isolation forests").
   full_gain = 2,
-  /// Column drawn with its kurtosis in the node as weight, threshold by chance (Cortes 2021, ibid.).
+  /// Column drawn with its kurtosis in the node as weight, threshold by chance (Cortes 2021, ibid.). Where a column has
+  /// two values in the node it weighs least, in both rules that draw so.
   kurtosis = 3,
 };
 

@@ -20,12 +20,12 @@ constexpr std::size_t columns_on_stack = 64;
 constexpr double local_handicap = 2;
 
 struct feature_row {
-  explicit feature_row(std::span<const double> row) {
+  feature_row(const model_data& m, std::span<const double> row) {
     if (row.size() > columns_on_stack)
       large.resize(row.size());
     auto* out = large.empty() ? small : large.data();
     for (std::size_t j = 0; j < row.size(); ++j) {
-      out[j] = to_feature(row[j]);
+      out[j] = to_feature(floored(row[j], m.floors[j]));
       has_missing |= std::isnan(out[j]);
     }
     view = {out, row.size()};
@@ -88,10 +88,14 @@ void attribute_terms(const model_data& m, std::span<const float> row, std::span<
   }
 }
 
+double excess_of(const model_data& m, std::size_t column, double x) {
+  return range_excess(m.ranges[column], floored(x, m.floors[column]));
+}
+
 double excess_sum(const model_data& m, std::span<const double> row) {
   double sum = 0;
   for (std::size_t j = 0; j < row.size(); ++j)
-    sum += range_excess(m.ranges[j], row[j]);
+    sum += excess_of(m, j, row[j]);
   return sum;
 }
 
@@ -156,7 +160,7 @@ const model_card& model::card() const {
 scored model::score(std::span<const double> row) const {
   const auto& m = *data_;
   PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
-  const feature_row x(row);
+  const feature_row x(m, row);
   double forests = 0;
   for (const auto& f : m.forests)
     forests += f.scale * f.log2_score(x.view, x.has_missing);
@@ -177,7 +181,7 @@ std::vector<scored> model::score_all(matrix_view rows) const {
     // Tree by tree pays for some rows at once; few are walked over all trees.
     bool walkable = n >= few;
     for (std::size_t i = 0; i < wide.size(); ++i) {
-      narrow[i] = to_feature(wide[i]);
+      narrow[i] = to_feature(floored(wide[i], m.floors[i % rows.columns]));
       walkable = walkable && !std::isnan(narrow[i]);
     }
     for (const auto& f : m.forests)
@@ -204,7 +208,7 @@ std::vector<scored> model::score_all(matrix_view rows) const {
 std::vector<contribution> model::explain(std::span<const double> row) const {
   const auto& m = *data_;
   PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
-  const feature_row x(row);
+  const feature_row x(m, row);
   std::vector<double> by_column(row.size());
   for (const auto& f : m.forests) {
     if (!(f.c.back() > 0))
@@ -222,7 +226,7 @@ std::vector<contribution> model::explain(std::span<const double> row) const {
   const auto sum = m.range_scale > 0 ? excess_sum(m, row) : 0;
   std::vector<contribution> out(row.size());
   for (std::size_t j = 0; j < row.size(); ++j) {
-    const auto share = sum > 0 ? range_excess(m.ranges[j], row[j]) / sum : 0;
+    const auto share = sum > 0 ? excess_of(m, j, row[j]) / sum : 0;
     out[j] = {j, by_column[j], m.range_scale * share * bounded_excess(sum), row[j], m.ranges[j].typical};
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
@@ -234,7 +238,7 @@ std::vector<contribution> model::explain_local(std::span<const double> row) cons
   PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
   if (m.local.empty())
     return {};
-  const feature_row x(row);
+  const feature_row x(m, row);
   const placed_row placed(m, x.view);
   std::vector<double> near(row.size()), inner(row.size());
   m.local.near.explain(placed.view, near);
@@ -255,9 +259,10 @@ std::size_t model::memory_bytes() const {
     for (const auto& t : f.trees)
       bytes += sizeof t + t.capacity() * sizeof(node);
   }
-  // Ranges, tails, scales, names; both ellipses; neighbours.
+  // Ranges, floors, tails, scales, names; both ellipses; neighbours.
   const auto columns = m.features.size();
-  bytes += columns * (sizeof(column_range) + sizeof(column_tail) + sizeof(column_scale) + sizeof(std::string));
+  bytes += columns *
+           (sizeof(column_range) + sizeof(double) + sizeof(column_tail) + sizeof(column_scale) + sizeof(std::string));
   return bytes + m.inner.size() * columns * columns * sizeof(float) +
          (m.local.empty() ? 0 : neighbours::rows_max * columns * sizeof(std::int16_t));
 }

@@ -38,6 +38,9 @@ struct fit_options {
   std::uint64_t random_state = 0;
   /// How far back the history reaches that the rows' counts over time were made from, for the card; 0 is not said.
   std::int64_t history_ms = 0;
+  /// One per column, or none: true where less than the median of training is harmless, however little it is. Such
+  /// values are taken for the median, in training and ever after.
+  std::vector<bool> one_sided = {};
   /// Runs body(0) ... body(count - 1) in any order, on any threads; empty runs them here. Never changes a byte.
   std::function<void(std::size_t count, const std::function<void(std::size_t)>& body)> for_each = {};
   /// Told after each tree, from whatever thread grew it.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/detection/calibration.hpp"
@@ -96,6 +97,8 @@ struct model_data {
   model_card card;
   std::vector<std::string> features;
   std::vector<column_range> ranges;
+  /// What is below is taken for it: the training median of a one-sided column, else -infinity.
+  std::vector<double> floors;
   std::vector<forest> forests;
   /// Of a bundle; empty in a plain forest.
   std::vector<column_tail> tails;
@@ -112,6 +115,14 @@ struct model_data {
   calibration combined;
   std::string id;
 };
+
+inline constexpr std::string_view model_magic = "PULSEMDL";
+inline constexpr std::uint16_t model_version = 4;
+
+/// A value as a model takes it; NaN stays NaN.
+inline double floored(double x, double floor) {
+  return x < floor ? floor : x;
+}
 
 /// A row as the trees see it: float32, infinities as the largest numbers.
 float to_feature(double x);

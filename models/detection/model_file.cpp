@@ -11,8 +11,6 @@ namespace pulse::detection {
 
 namespace {
 
-constexpr std::string_view magic = "PULSEMDL";
-constexpr std::uint16_t version = 3;
 /// No scale or offset of a fitted model comes near: sums stay finite.
 constexpr double scale_max = 1e9;
 
@@ -67,7 +65,7 @@ result<model_card> read_card(binary::reader& in) {
 }
 
 bool read_columns(binary::reader& in, model_data& m) {
-  const auto n = in.get_count(33);
+  const auto n = in.get_count(41);
   for (std::size_t j = 0; j < n; ++j) {
     m.features.emplace_back(in.get_text());
     column_range r;
@@ -75,9 +73,11 @@ bool read_columns(binary::reader& in, model_data& m) {
     r.low = in.get<double>();
     r.high = in.get<double>();
     r.scale = in.get<double>();
-    if (!in.ok() || !std::isfinite(r.typical) || !(r.low <= r.high) || !(r.scale > 0))
+    const auto floor = in.get<double>();
+    if (!in.ok() || !std::isfinite(r.typical) || !(floor < INFINITY) || !(r.low <= r.high) || !(r.scale > 0))
       return false;
     m.ranges.push_back(r);
+    m.floors.push_back(floor);
   }
   return n > 0 && n < leaf;
 }
@@ -164,7 +164,7 @@ std::string encode_model(const model_data& m) {
   for (std::size_t j = 0; j < m.features.size(); ++j) {
     out.put_text(m.features[j]);
     const auto& r = m.ranges[j];
-    for (auto x : {r.typical, r.low, r.high, r.scale})
+    for (auto x : {r.typical, r.low, r.high, r.scale, m.floors[j]})
       out.put(x);
   }
   out.put(m.offset);
@@ -175,11 +175,11 @@ std::string encode_model(const model_data& m) {
     write_forest(out, f);
   if (m.card.kind == model_kind::bundle)
     write_terms(out, m);
-  return binary::seal(magic, version, out.bytes());
+  return binary::seal(model_magic, model_version, out.bytes());
 }
 
 result<model_data> decode_model(std::string_view bytes) {
-  auto payload = binary::unseal(magic, version, bytes);
+  auto payload = binary::unseal(model_magic, model_version, bytes);
   if (!payload)
     return broken(payload.err().detail);
   binary::reader in(*payload);

@@ -100,19 +100,14 @@ void fill_amounts(const facts& f, const history& h, std::array<double, count>& o
   out[2] = shrunk(own == nullptr ? amount_stats{} : *own, customer).deviations(*f.log_amount);
 }
 
-/// ln(1 + amount) of the usual event of this name; nothing below it is worth telling apart.
-double floor_of_sums(const history& h) {
-  return h.same_name == nullptr || h.same_name->amounts.n < 2 ? -INFINITY : h.same_name->amounts.mean();
-}
-
-void fill_customer(const facts& f, const profile& p, double floor, std::array<double, count>& out) {
+void fill_customer(const facts& f, const profile& p, std::array<double, count>& out) {
   if (!p.window.too_late(f.at)) {
     const auto hour = p.window.last(hour_ms, f.at);
     const auto day = p.window.last(day_ms, f.at);
     out[4] = events_of(hour);
     out[5] = events_of(day);
-    out[6] = std::max(floor, amount_of(hour, f.amount));
-    out[7] = std::max(floor, amount_of(day, f.amount));
+    out[6] = amount_of(hour, f.amount);
+    out[7] = amount_of(day, f.amount);
   }
   if (const auto last = p.window.before(f.at))
     out[8] = seconds_log(*last, f.at, last_max_ms);
@@ -149,7 +144,7 @@ struct payment_view {
   }
 };
 
-void fill_card(const payment_view& p, double floor, std::array<double, count>& out) {
+void fill_card(const payment_view& p, std::array<double, count>& out) {
   const auto* card = p.at(linked_kind::card);
   if (card == nullptr)
     return;
@@ -159,7 +154,7 @@ void fill_card(const payment_view& p, double floor, std::array<double, count>& o
   auto sum = static_cast<double>(p.f.amount);
   for (const auto& e : day)
     sum += static_cast<double>(e.amount);
-  out[19] = std::max(floor, signed_log(sum / 1e4));
+  out[19] = signed_log(sum / 1e4);
   out[20] = different(day, p.own, &linked_entry::customer);
 }
 
@@ -206,7 +201,7 @@ void fill_lifts(const payment_view& p, std::array<double, count>& out) {
 
 void fill_payment(const facts& f, const history& before, std::array<double, count>& out) {
   const payment_view p{f, before, entry_of(f)};
-  fill_card(p, floor_of_sums(before), out);
+  fill_card(p, out);
   fill_device(p, out);
   if (const auto* ip = p.at(linked_kind::ip); ip != nullptr && p.own.card != 0)
     out[25] = different(ip->last(day_ms, f.at), p.own, &linked_entry::card);
@@ -243,7 +238,7 @@ row compute(const event& e, const facts& f, const history& before) {
   // A customer nobody has seen is one without a past, not one of whom nothing is known.
   static const profile nobody;
   if (f.party != 0)
-    fill_customer(f, before.customer != nullptr ? *before.customer : nobody, floor_of_sums(before), out);
+    fill_customer(f, before.customer != nullptr ? *before.customer : nobody, out);
   if (f.party != 0 && before.customer == nullptr)
     out[9] = 0;
   if (before.tenant != nullptr)

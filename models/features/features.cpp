@@ -17,6 +17,7 @@ struct description {
   scale unit;
   /// 1: more of it never makes fraud less likely.
   int monotone = 0;
+  bool one_sided = false;
 };
 
 /// The order of `compute`.
@@ -27,8 +28,8 @@ constexpr std::array<description, count> all{{
     {"items", "items", scale::logarithm},
     {"customer_events_1h", "customer's events in 1 h", scale::logarithm},
     {"customer_events_24h", "customer's events in 24 h", scale::logarithm},
-    {"customer_amount_1h", "customer's amount in 1 h", scale::logarithm},
-    {"customer_amount_24h", "customer's amount in 24 h", scale::logarithm},
+    {"customer_amount_1h", "customer's amount in 1 h", scale::logarithm, 0, true},
+    {"customer_amount_24h", "customer's amount in 24 h", scale::logarithm, 0, true},
     {"seconds_since_last", "seconds since the customer's last event", scale::logarithm},
     {"customer_age", "seconds since the customer was first seen", scale::logarithm},
     {"new_country", "country new for this customer", scale::flag, 1},
@@ -40,7 +41,7 @@ constexpr std::array<description, count> all{{
     {"new_category", "category new for this customer", scale::flag},
     {"card_payments_1h", "payments by this card in 1 h", scale::logarithm},
     {"card_payments_24h", "payments by this card in 24 h", scale::logarithm},
-    {"card_amount_24h", "amount by this card in 24 h", scale::logarithm},
+    {"card_amount_24h", "amount by this card in 24 h", scale::logarithm, 0, true},
     {"card_customers_24h", "customers of this card in 24 h", scale::logarithm, 1},
     {"device_payments_24h", "payments from this device in 24 h", scale::logarithm},
     {"device_cards_24h", "cards on this device in 24 h", scale::logarithm, 1},
@@ -86,6 +87,16 @@ const std::vector<int>& monotone() {
     std::vector<int> list;
     for (const auto& d : all)
       list.push_back(d.monotone);
+    return list;
+  }();
+  return out;
+}
+
+const std::vector<bool>& one_sided() {
+  static const auto out = [] {
+    std::vector<bool> list;
+    for (const auto& d : all)
+      list.push_back(d.one_sided);
     return list;
   }();
   return out;

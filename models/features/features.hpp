@@ -19,8 +19,7 @@ namespace pulse::features {
 ///   customer's with the weight of three); not below -1.
 /// - items: ln(1 + quantity over all lines).
 /// - customer_events_1h/24h, ip_events_1h: ln(1 + events in (t - width, t], this one included).
-/// - customer_amount_1h/24h: signed ln(1 + amount) over the same windows; not below the tenant's usual amount of one
-///   event of this name.
+/// - customer_amount_1h/24h: signed ln(1 + amount) over the same windows.
 /// - seconds_since_last: ln(1 + seconds), up to a day, since the customer's latest event not after this one.
 /// - customer_age: ln(1 + seconds), up to 30 days, since the customer was first seen.
 /// - new_country, new_device, new_ip: 1 when the customer had others and never (in the last eight) this one, else 0.
@@ -31,7 +30,7 @@ namespace pulse::features {
 /// Of payments alone (events with an amount, and declined ones), this one included; see linked.hpp:
 /// - card_payments_1h/24h, device_payments_24h, domain_payments_1h: ln(1 + payments by the card, device, e-mail
 /// domain).
-/// - card_amount_24h: signed ln(1 + amount); not below the tenant's usual amount of one event of this name.
+/// - card_amount_24h: signed ln(1 + amount).
 /// - card_customers_24h, device_customers_24h, address_customers_24h, device_cards_24h, ip_cards_24h,
 /// customer_cards_24h,
 ///   customer_devices_24h: ln(1 + different ones).
@@ -74,6 +73,11 @@ std::string describe(std::size_t feature, double value);
 
 /// Per feature: 1 where more of it must not lower the risk of fraud, 0 for no rule.
 const std::vector<int>& monotone();
+
+/// Per feature: true where less than usual is harmless to a detector of what is unusual; see
+/// detection::fit_options::one_sided. What is usual is the model's to say: a limit that moved with the tenant's events
+/// would push ordinary ones out of the range that the model was fitted on.
+const std::vector<bool>& one_sided();
 
 /// `customer events in 1 h: 12 (usually 1)`: from the stored feature and the model's typical value alone.
 std::string describe(std::size_t feature, double value, double typical);

@@ -48,11 +48,14 @@ bool training_due(std::int64_t events_before, std::int64_t events_now) {
   return step <= events_now;
 }
 
-result<detection::model> fit_on_features(std::span<const features::row> rows, const detection::fit_options& options) {
+result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options) {
   const auto columns = columns_of(rows);
   std::vector<std::string> names;
-  for (const auto j : columns)
+  options.one_sided.clear();
+  for (const auto j : columns) {
     names.push_back(features::names()[j]);
+    options.one_sided.push_back(features::one_sided()[j]);
+  }
   std::vector<double> values;
   values.reserve(rows.size() * columns.size());
   for (const auto& row : rows)

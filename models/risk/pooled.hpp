@@ -17,9 +17,9 @@ inline constexpr std::size_t own_model_events = 500;
 /// it has four times as many (2,000, 8,000, ...): true when one of these lies in (before, now].
 bool training_due(std::int64_t events_before, std::int64_t events_now);
 
-/// On rows as tenant_scorer::score returned them, by the basic features and those that the rows know. Errors: those of
-/// detection::fit.
-result<detection::model> fit_on_features(std::span<const features::row> rows, const detection::fit_options& options);
+/// On rows as tenant_scorer::score returned them, by the basic features and those that the rows know; which of them are
+/// one-sided the features say. Errors: those of detection::fit.
+result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options);
 
 /// Runs the events (in log order, of one imagined tenant) through a scorer of its own and fits on what it saw after the
 /// first tenth, which is only there to make a history. Same events, same bytes. Errors: `invalid` for no events.

@@ -5,13 +5,13 @@
 #include <limits>
 
 #include "models/binary/bytes.hpp"
-#include "models/detection/model.hpp"
+#include "models/detection/model_data.hpp"
 
 using namespace pulse;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view payload(reinterpret_cast<const char*>(data), size);
-  const auto file = binary::seal("PULSEMDL", 2, payload);
+  const auto file = binary::seal(detection::model_magic, detection::model_version, payload);
   (void)detection::model::load(payload);
   const auto m = detection::model::load(file);
   if (!m)

@@ -3,7 +3,7 @@
 
 #include "base/encoding.hpp"
 #include "models/binary/bytes.hpp"
-#include "models/detection/model.hpp"
+#include "models/detection/model_data.hpp"
 #include "models/detection/random.hpp"
 
 using namespace pulse;
@@ -16,13 +16,15 @@ model small_model(model_kind kind) {
   std::vector<double> values(300 * 3);
   for (auto& x : values)
     x = random.uniform();
-  return fit({values, 300, 3}, {"amount", "with,comma", "n"}, {.kind = kind, .n_estimators = 8}).value();
+  return fit({values, 300, 3}, {"amount", "with,comma", "n"},
+             {.kind = kind, .n_estimators = 8, .one_sided = {false, true, false}})
+      .value();
 }
 
 /// The same file with another checksum: what only the checks behind it can refuse.
 std::string sealed_again(std::string_view file) {
   const auto payload = file.substr(10, file.size() - 26);
-  return binary::seal("PULSEMDL", 2, payload);
+  return binary::seal(model_magic, model_version, payload);
 }
 
 } // namespace
@@ -37,10 +39,11 @@ TEST_CASE("a saved model loads to the same bytes, id and scores", "[detection][f
     CHECK(back->id() == m.id());
     CHECK(m.id() == to_hex(sha256(file)).substr(0, 32));
     CHECK(back->features() == m.features());
-    const std::vector<double> row{0.3, 0.9, 2};
-    CHECK(back->score(row).raw == m.score(row).raw);
-    CHECK(back->score(row).risk == m.score(row).risk);
-    CHECK(back->explain(row)[0].total() == m.explain(row)[0].total());
+    for (const std::vector<double>& row : {std::vector<double>{0.3, 0.9, 2}, {0.3, -5, 0.5}}) {
+      CHECK(back->score(row).raw == m.score(row).raw);
+      CHECK(back->score(row).risk == m.score(row).risk);
+      CHECK(back->explain(row)[0].total() == m.explain(row)[0].total());
+    }
   }
 }
 
@@ -60,11 +63,19 @@ TEST_CASE("a cut or changed file is refused with the reason", "[detection][f:5.2
   CHECK(model::load("not a model at all").err().detail.find("PULSEMDL") != std::string::npos);
 }
 
+TEST_CASE("a file of another version is refused", "[detection][f:5.2]") {
+  const auto file = small_model(model_kind::bundle).save();
+  CHECK(model::load(sealed_again(file)).ok());
+  const auto payload = file.substr(10, file.size() - 26);
+  for (auto other : {model_version - 1, model_version + 1})
+    CHECK_FALSE(model::load(binary::seal(model_magic, static_cast<std::uint16_t>(other), payload)).ok());
+}
+
 TEST_CASE("a file with a good checksum and nonsense inside is refused or loads to something safe",
           "[detection][f:5.2]") {
   const auto file = small_model(model_kind::bundle).save();
   random_stream random(99, 0);
-  for (int k = 0; k < 2000; ++k) {
+  for (int k = 0; k < 400; ++k) {
     auto changed = file;
     for (int flips = 0; flips < 3; ++flips) {
       const auto at = 10 + random.below(static_cast<std::uint32_t>(k % 2 == 0 ? 400 : file.size() - 26));

@@ -140,6 +140,34 @@ TEST_CASE("inside the training range the range term is 0", "[detection][f:5.5]")
     CHECK(c.range == 0);
 }
 
+TEST_CASE("less than usual of a one-sided column is as usual, more is not", "[detection][f:5.1]") {
+  const auto data = bell(3000, 3, 21);
+  for (auto kind : {model_kind::forest, model_kind::bundle}) {
+    const auto plain = fit_on(data, {.kind = kind, .n_estimators = 30});
+    const auto m = fit_on(data, {.kind = kind, .n_estimators = 30, .one_sided = {true, false, false}});
+    const auto usual = m.score(std::vector<double>{m.typical(0), 0.1, 0.1});
+    for (double x : {-0.5, -4.0, -1000.0, -inf_}) {
+      const std::vector<double> row{x, 0.1, 0.1};
+      const auto s = m.score(row);
+      CHECK(s.raw == usual.raw);
+      CHECK(s.tail == usual.tail);
+      auto sum = m.base();
+      for (const auto& c : m.explain(row)) {
+        sum += c.total();
+        CHECK((c.feature != 0 || c.value == x));
+      }
+      CHECK(std::abs(sum - s.log2_total) < 1e-9);
+      std::vector<double> many;
+      for (int i = 0; i < 20; ++i)
+        many.insert(many.end(), row.begin(), row.end());
+      CHECK(m.score_all({many, 20, 3})[19].raw == s.raw);
+    }
+    CHECK(plain.score(std::vector<double>{-4, 0.1, 0.1}).raw > plain.score(std::vector<double>{0, 0.1, 0.1}).raw);
+    CHECK(m.score(std::vector<double>{4, 0.1, 0.1}).raw > usual.raw);
+    CHECK(m.score(std::vector<double>{0, -4, 0.1}).raw > usual.raw);
+  }
+}
+
 TEST_CASE("the calibrated risk is what it says on rows it has not seen", "[detection][f:5.1]") {
   const auto m = fit_on(bell(4000, 6, 8));
   const auto fresh = bell(8000, 6, 9);
@@ -186,6 +214,7 @@ TEST_CASE("what cannot be fitted is refused with the reason", "[detection]") {
   CHECK(fit({two, 1, 2}, {"a"}).err().code == ec::invalid);
   CHECK(fit({two, 1, 2}, {"a", "b"}, {.n_estimators = 0}).err().code == ec::invalid);
   CHECK(fit({two, 1, 2}, {"a", "b"}, {.max_samples = 1}).err().code == ec::invalid);
+  CHECK(fit({two, 1, 2}, {"a", "b"}, {.one_sided = {true}}).err().code == ec::invalid);
 }
 
 TEST_CASE("a column of next to nothing does not make a score of no number", "[detection][negative][f:5.1]") {

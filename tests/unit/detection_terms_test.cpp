@@ -1,5 +1,6 @@
 // The terms beside the forests, one by one, and reasons against an oracle.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -229,6 +230,86 @@ TEST_CASE("too many columns or too few rows make a model without an ellipse, whi
     CHECK(std::abs(sum - s.log2_total) < 1e-9);
     CHECK(std::abs(local - s.local) < 1e-9);
   }
+}
+
+/// Columns 0 and 1 go together, 2 is heavy, 3 is a flag that one row in forty carries.
+std::vector<double> flagged(std::size_t rows, std::uint64_t seed) {
+  random_stream random(seed, 0);
+  std::vector<double> out;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto a = bell(random);
+    out.insert(out.end(), {a, a + 0.3 * bell(random), std::exp(bell(random)), i % 40 == 7 ? 1.0 : 0.0});
+  }
+  return out;
+}
+
+TEST_CASE("a flag has no measure: no distance counts it", "[detection][f:5.1]") {
+  const std::vector<float> flag{0, 0, 1, 0, NAN, 0}, number{0, 0, 1, 0, 2, 0}, constant(6, 3.0f);
+  const auto place = [](const std::vector<float>& column, float x) {
+    return fit_scale(column, fit_range({column.begin(), column.end()}, 1)).place(x);
+  };
+  CHECK(place(flag, 0) == 0);
+  CHECK(place(flag, 1) == 0);
+  CHECK(place(flag, 50) == 0);
+  CHECK(std::isnan(place(flag, NAN)));
+  CHECK(place(number, 2) > 1);
+  CHECK(place(constant, 4) != 0);
+}
+
+TEST_CASE("a flag is not taken for a heavy column, which is cut first", "[detection][f:5.1]") {
+  const auto data = flagged(2000, 4);
+  float_matrix rows{{}, 2000, 4};
+  for (auto x : data)
+    rows.values.push_back(to_feature(x));
+  const auto c = path_length_table(256);
+  for (auto rule : {split_rule::kurtosis, split_rule::pooled_gain}) {
+    std::array<int, 4> first{};
+    for (std::uint64_t k = 0; k < 200; ++k) {
+      random_stream random(4, k);
+      const auto sample = draw_sample(2000, 256, random);
+      ++first[grow_tree(rows, sample, rule, random, c)[0].feature];
+    }
+    CHECK(first[3] < 30);
+    CHECK(first[2] > 80);
+  }
+}
+
+TEST_CASE("a flag that one row in forty carries does not hide what is far out", "[detection][f:5.1]") {
+  for (std::uint64_t seed : {1, 2, 3}) {
+    const auto data = flagged(4000, seed);
+    const auto m = fit({data, 4000, 4}, {"a", "b", "c", "flag"}, {.n_estimators = 50, .random_state = seed}).value();
+    const auto probes = flagged(4000, seed + 100);
+    double flags = 0, flags_out = 0;
+    const auto limit = m.raw_limit(0.01);
+    for (std::size_t i = 0; i < 4000; ++i) {
+      const auto row = std::span(probes).subspan(i * 4, 4);
+      if (row[3] == 0)
+        continue;
+      ++flags;
+      flags_out += m.score(row).raw > limit;
+    }
+    // They are odd in one thing that one row in forty has: not most of the 1 % most unusual rows.
+    CHECK(flags_out / flags < 0.2);
+    CHECK(m.score(std::vector<double>{3, 3, 12, 0}).raw > m.score(std::vector<double>{0.2, 0.2, 1, 1}).raw);
+    CHECK(m.score(std::vector<double>{0.2, 0.2, 1, 1}).raw > m.score(std::vector<double>{0.2, 0.2, 1, 0}).raw);
+  }
+}
+
+TEST_CASE("rows of nothing but flags are scored, explained and saved", "[detection][f:5.1]") {
+  random_stream random(12, 0);
+  std::vector<double> data;
+  for (int i = 0; i < 600 * 3; ++i)
+    data.push_back(random.uniform() < 0.1 ? 1 : 0);
+  const auto m = fit({data, 600, 3}, {"a", "b", "c"}, {.n_estimators = 10}).value();
+  const auto back = model::load(m.save()).value();
+  const std::vector<double> usual{0, 0, 0}, odd{1, 1, 1};
+  CHECK(back.score(odd).raw > back.score(usual).raw);
+  CHECK(back.score(odd).tail < back.score(usual).tail);
+  CHECK(back.score(odd).tail == m.score(odd).tail);
+  auto sum = m.base();
+  for (const auto& c : m.explain(odd))
+    sum += c.total();
+  CHECK(std::abs(sum - m.score(odd).log2_total) < 1e-9);
 }
 
 TEST_CASE("parts of a term that met its ceiling still add up", "[detection][f:5.5]") {

@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "models/detection/random.hpp"
+#include "models/risk/pooled.hpp"
 #include "models/risk/tenant_scorer.hpp"
 
 using namespace pulse;
@@ -87,8 +88,6 @@ TEST_CASE("windows equal a brute-force oracle when events come in disorder", "[f
       const auto late = random.uniform() < 0.5 ? 0 : static_cast<std::int64_t>(random.below(30 * 3600)) * 1000;
       auto e = order("c" + std::to_string(random.below(3)), start + i * 600'000 - late, random.below(100'000),
                      "10.0.0." + std::to_string(random.below(2)));
-      // No usual amount of its name: sums come without a floor.
-      e.name = "order " + std::to_string(i);
       const auto row = scorer.score(e, log_offset{i});
       const auto same_customer = [&](const event& s) {
         return s.customer == e.customer;
@@ -127,6 +126,33 @@ TEST_CASE("the customer's own history makes an amount odd", "[features][f:4.8]")
   CHECK(std::abs(z("c0")) < 2);
   CHECK(z("c1") > 3);
   CHECK(z("nobody") > z("c0"));
+}
+
+TEST_CASE("less money in a window than usual is as usual to a model of the features, more is not",
+          "[features][risk][f:4.8]") {
+  tenant_scorer scorer;
+  random_stream random(5, 0);
+  std::vector<features::row> rows;
+  for (int i = 0; i < 600; ++i) {
+    auto e = order("c" + std::to_string(i % 20), start + i * 10 * minute_ms, 2'000 + random.below(2'000));
+    rows.push_back(scorer.score(e, log_offset{i}));
+  }
+  const auto model = scoring::fit_on_features(rows, {.n_estimators = 30}).value();
+  const auto score = [&](std::size_t column, double times) {
+    std::vector<double> row;
+    for (std::size_t j = 0; j < model.features().size(); ++j)
+      row.push_back(model.typical(j));
+    row[column] += std::log(times);
+    return model.score(row).raw;
+  };
+  for (const auto* name : {"customer_amount_1h", "customer_amount_24h"}) {
+    const auto column = index_of(name);
+    REQUIRE(model.features()[column] == name);
+    // By a hair below all of training, and by far.
+    for (double times : {0.99, 0.5, 0.1, 0.01})
+      CHECK(score(column, times) == score(column, 1));
+    CHECK(score(column, 50) > score(column, 1));
+  }
 }
 
 TEST_CASE("a new country or device is new only to who had another", "[features]") {
