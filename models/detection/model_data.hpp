@@ -118,6 +118,8 @@ struct model_data {
 
 inline constexpr std::string_view model_magic = "PULSEMDL";
 inline constexpr std::uint16_t model_version = 4;
+/// Without floors; it is read as one whose columns have none.
+inline constexpr std::uint16_t model_version_without_floors = 3;
 
 /// A value as a model takes it; NaN stays NaN.
 inline double floored(double x, double floor) {

@@ -64,8 +64,8 @@ result<model_card> read_card(binary::reader& in) {
   return out;
 }
 
-bool read_columns(binary::reader& in, model_data& m) {
-  const auto n = in.get_count(41);
+bool read_columns(binary::reader& in, model_data& m, bool has_floors) {
+  const auto n = in.get_count(has_floors ? 41 : 33);
   for (std::size_t j = 0; j < n; ++j) {
     m.features.emplace_back(in.get_text());
     column_range r;
@@ -73,7 +73,7 @@ bool read_columns(binary::reader& in, model_data& m) {
     r.low = in.get<double>();
     r.high = in.get<double>();
     r.scale = in.get<double>();
-    const auto floor = in.get<double>();
+    const auto floor = has_floors ? in.get<double>() : -INFINITY;
     if (!in.ok() || !std::isfinite(r.typical) || !(floor < INFINITY) || !(r.low <= r.high) || !(r.scale > 0))
       return false;
     m.ranges.push_back(r);
@@ -180,15 +180,19 @@ std::string encode_model(const model_data& m) {
 
 result<model_data> decode_model(std::string_view bytes) {
   auto payload = binary::unseal(model_magic, model_version, bytes);
-  if (!payload)
+  const auto older = binary::unseal(model_magic, model_version_without_floors, bytes);
+  if (!payload && !older)
     return broken(payload.err().detail);
+  const bool has_floors = payload.ok();
+  if (!has_floors)
+    payload = older;
   binary::reader in(*payload);
   model_data m;
   auto card = read_card(in);
   if (!card)
     return card.err();
   m.card = *card;
-  if (!read_columns(in, m))
+  if (!read_columns(in, m, has_floors))
     return broken("a column is impossible");
   m.offset = in.get<double>();
   m.range_scale = in.get<double>();
