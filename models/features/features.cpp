@@ -109,6 +109,20 @@ std::string above_or_below(double v) {
   return fmt::format("{:.1f} standard deviations {}", std::abs(v), v < 0 ? "below" : "above");
 }
 
+/// As a shop writes it: two decimals at most, thousands apart.
+std::string number(double v) {
+  auto text = fmt::format("{:.{}f}", v, std::abs(v) < 10000 ? 2 : 0);
+  if (text.find('.') != std::string::npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.')
+      text.pop_back();
+  }
+  const std::size_t first = text.front() == '-' ? 1 : 0;
+  for (auto at = std::min(text.find('.'), text.size()); at > first + 3;)
+    text.insert(at -= 3, ",");
+  return text == "-0" ? "0" : text;
+}
+
 std::string in_words(const description& d, double v) {
   switch (d.unit) {
     case scale::flag: return fmt::format("{}: {}", d.text, v > 0.5 ? "yes" : "no");
@@ -118,7 +132,7 @@ std::string in_words(const description& d, double v) {
     case scale::logarithm:
     case scale::plain: break;
   }
-  return fmt::format("{}: {:.6g}", d.text, v);
+  return fmt::format("{}: {}", d.text, number(v));
 }
 
 } // namespace
@@ -139,7 +153,7 @@ std::string describe(std::size_t feature, double value, double typical) {
     return out + fmt::format(" (usually {:.2f})", t);
   if (d.unit == scale::deviations)
     return std::abs(t) < 0.5 ? out : out + fmt::format(" (usually {})", above_or_below(t));
-  return out + fmt::format(" (usually {:.6g})", t);
+  return out + fmt::format(" (usually {})", number(t));
 }
 
 } // namespace pulse::features

@@ -191,6 +191,9 @@ TEST_CASE("what is described can be recomputed from the stored feature", "[featu
   CHECK(features::describe(i, std::log1p(12.0), std::log1p(1.0)) == "customer's events in 1 h: 12 (usually 1)");
   CHECK(features::describe(index_of("new_country"), 1, 0) == "country new for this customer: yes");
   CHECK(features::describe(index_of("customer_amount_1h"), std::log1p(1234.5), std::log1p(20.0)) ==
-        "customer's amount in 1 h: 1234.5 (usually 20)");
+        "customer's amount in 1 h: 1,234.5 (usually 20)");
+  CHECK(features::describe(index_of("customer_amount_1h"), -std::log1p(1857030.4), std::log1p(999.999)) ==
+        "customer's amount in 1 h: -1,857,030 (usually 1,000)");
+  CHECK(features::describe(index_of("customer_amount_1h"), 0, -1e-9) == "customer's amount in 1 h: 0 (usually 0)");
   CHECK(features::names().size() == features::count);
 }
