@@ -92,9 +92,8 @@ void kafka_source_state::open() {
   if (allow)
     start.allow.insert(start.allow.end(), allow->begin(), allow->end());
   auto opened = context->open_source(start);
-  const auto now = context->time.monotonic_ms();
   if (auto* fault = std::get_if<source_fault>(&opened))
-    return progress.lost(fault->code, fault->detail, now);
+    return lost(fault->code, fault->detail);
   reader = std::move(std::get<std::unique_ptr<source_reader>>(opened));
   origin = reader->origin();
   // From here on `latest` is these offsets.
@@ -105,25 +104,36 @@ void kafka_source_state::open() {
   if (auto ok = store->report(tenant, id, holder, claimed->version, report); !ok) {
     if (ok.err().code == ec::fenced)
       return end();
-    return progress.lost("internal", "the positions can't be stored: " + ok.err().detail, now);
+    return lost("internal", "the positions can't be stored: " + ok.err().detail);
   }
   claimed->topic_id = origin.topic_id;
   claimed->next = reader->begins();
-  progress.opened(now);
+  progress.opened(context->time.monotonic_ms());
+}
+
+void kafka_source_state::lost(const std::string& code, const std::string& detail) {
+  reader = nullptr;
+  context->metrics.source_failed(code);
+  progress.lost(code, detail, context->time.monotonic_ms());
+}
+
+std::int64_t kafka_source_state::lag() const {
+  std::int64_t sum = 0;
+  for (const auto& [partition, end] : ends)
+    if (const auto it = claimed->next.find(partition); it != claimed->next.end())
+      sum += std::max<std::int64_t>(0, end - it->second);
+  return sum;
 }
 
 void kafka_source_state::read() {
   auto got = reader->read(batch_records_max, batch_bytes_max, read_wait_ms);
-  const auto now = context->time.monotonic_ms();
-  if (auto* fault = std::get_if<source_fault>(&got)) {
-    reader = nullptr;
-    return progress.lost(fault->code, fault->detail, now);
-  }
+  if (auto* fault = std::get_if<source_fault>(&got))
+    return lost(fault->code, fault->detail);
   auto& batch_read = std::get<source_batch>(got);
   ends = std::move(batch_read.ends);
   if (!batch_read.note.empty())
     remark = std::move(batch_read.note);
-  progress.took(std::move(batch_read.records), now);
+  progress.took(std::move(batch_read.records), context->time.monotonic_ms());
 }
 
 void kafka_source_state::send() {
@@ -164,6 +174,7 @@ void kafka_source_state::save() {
     shown_at = context->time.monotonic_ms();
     for (const auto& [partition, next] : report.saved.next)
       claimed->next[partition] = next;
+    context->metrics.source_read(id.str(), report.saved.accepted, report.saved.refused, lag());
     remark.clear();
   }
   progress.stored(ok, context->time.monotonic_ms());
@@ -203,6 +214,7 @@ void kafka_source_state::end() {
   if (std::exchange(ended, true))
     return;
   reader = nullptr;
+  context->metrics.source_gone(id.str());
   if (claimed)
     if (auto ok = store->release(tenant, id, holder); !ok)
       log::warning("source_not_released", component, ok.err().detail, {tenant, {}, ""});

@@ -28,6 +28,9 @@ struct kafka_source_state {
   void send();
   void save();
   void show();
+  /// It has to be opened anew.
+  void lost(const std::string& code, const std::string& detail);
+  std::int64_t lag() const;
   void arm(std::int64_t delay_ms);
   void end();
 

@@ -66,9 +66,16 @@ struct metrics::families {
   Family<Histogram>& delivery_seconds = histogram("pulse_alert_delivery_seconds", "One attempt to tell a receiver.");
   Family<Histogram>& train_seconds = histogram("pulse_model_train_seconds", "One training of a tenant's model.");
   Family<Counter>& trainings = counter("pulse_model_trainings_total", "Trainings by result.");
+  Family<Counter>& source_records =
+      counter("pulse_source_records_total", "Records of tenants' own topics, by outcome.");
+  Family<Counter>& source_failures =
+      counter("pulse_source_failures_total", "Times that a tenant's own topic could not be read, by code.");
+  Family<Gauge>& source_lag =
+      make_gauge("pulse_source_lag_records", "Records that a tenant's own topic holds beyond what was read.");
 
   std::mutex mutex;
   std::map<std::int32_t, Counter*> tenants;
+  std::map<std::string, Gauge*> sources;
 };
 
 metrics::metrics() : f_(std::make_unique<families>()) {
@@ -133,6 +140,31 @@ void metrics::slot_gone(slot_id slot) {
   const auto label = std::map<std::string, std::string>{{"slot", std::to_string(slot.value)}};
   for (auto* family : {&f_->position, &f_->lag, &f_->in_flight, &f_->awake})
     family->Remove(&family->Add(label));
+}
+
+void metrics::source_read(const std::string& source, std::int64_t accepted, std::int64_t refused, std::int64_t lag) {
+  f_->source_records.Add({{"outcome", "accepted"}}).Increment(number(accepted));
+  f_->source_records.Add({{"outcome", "refused"}}).Increment(number(refused));
+  const std::lock_guard lock(f_->mutex);
+  auto it = f_->sources.find(source);
+  if (it == f_->sources.end()) {
+    if (f_->sources.size() >= tenant_labels_max)
+      return;
+    it = f_->sources.emplace(source, &f_->source_lag.Add({{"source", source}})).first;
+  }
+  it->second->Set(number(lag));
+}
+
+void metrics::source_failed(const std::string& code) {
+  f_->source_failures.Add({{"code", code}}).Increment();
+}
+
+void metrics::source_gone(const std::string& source) {
+  const std::lock_guard lock(f_->mutex);
+  if (const auto it = f_->sources.find(source); it != f_->sources.end()) {
+    f_->source_lag.Remove(it->second);
+    f_->sources.erase(it);
+  }
 }
 
 void metrics::stage_cpu(const char* stage, double seconds) {

@@ -36,6 +36,12 @@ public:
   /// `outcome`: delivered, retry, failed.
   void delivery(const std::string& outcome, double seconds);
   void trained(double seconds, bool ok);
+  /// Of a tenant's own topic, read here: what became of a batch, and what its partitions hold beyond.
+  void source_read(const std::string& source, std::int64_t accepted, std::int64_t refused, std::int64_t lag);
+  /// `code`: unreachable, ... as the tenant sees it.
+  void source_failed(const std::string& code);
+  /// The source is not read here from now on.
+  void source_gone(const std::string& source);
   /// What is computed when it is asked for.
   void gauge(const std::string& name, const std::string& help, double value);
 

@@ -99,9 +99,20 @@ class Cluster:
         self.tenants += 1
         return Tenant(self, f"shop-{self.tenants}")
 
+    def metrics(self, node):
+        token = (pathlib.Path(node["data_dir"]) / "metrics-token").read_text().strip()
+        return requests.get(node["admin"] + "/metrics", headers={"Authorization": "Bearer " + token}, timeout=10).text
+
+    def setting(self, mark):
+        """What stands behind `mark` in the nodes' settings, up to the next space."""
+        return next(line.split(mark)[1].split()[0] for line in
+                    (self.dir / "cluster" / "settings").read_text().splitlines() if mark in line)
+
     def socket(self):
-        return next(line.split("host=")[1].split()[0] for line in
-                    (self.dir / "cluster" / "settings").read_text().splitlines() if "host=" in line)
+        return self.setting("host=")
+
+    def bootstrap(self):
+        return self.setting("PULSE_KAFKA_BROKERS=")
 
     def db(self):
         if self._db is None or self._db.closed or self._db.broken:

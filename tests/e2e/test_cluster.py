@@ -172,3 +172,48 @@ def test_the_command_line_drains_a_node_and_tells_why_slots_moved(cluster):
     slots = cluster.admin(cluster.nodes[1], "/admin/v1/slots")["data"]
     assert [s["slot"] for s in slots] == list(range(SLOTS))
     assert all(s["node"] == "node-1" and s["lag"] is not None for s in slots)
+
+
+@pytest.mark.feature("2.14", "11.1")
+def test_a_tenants_own_topic_is_read_on_where_its_slot_goes(cluster):
+    kafka_source = pytest.importorskip("test_kafka_source")
+    shop = cluster.tenant()
+    cluster.cli("endpoint", "allow", "--tenant", shop.name, "127.0.0.1/32")
+    broker = kafka_source.Topics(cluster.bootstrap())
+    topic = broker.make("own-orders")
+    source = kafka_source.make_source(shop, broker, topic)
+    slot = cluster.db().execute("SELECT slot FROM tenant WHERE tenant_id = %s", (shop.id,)).fetchone()[0]
+    put = 0
+
+    def more():
+        nonlocal put
+        broker.put(topic, [kafka_source.order(n) for n in range(put, put + 300)])
+        put += 300
+
+    def stored():
+        return len(set(kafka_source.orders_of(shop))) == put
+
+    more()
+    poll("the first records are stored", 60, stored)
+    # Politely the claim is let go; after a death it has to run out, which takes 20 s.
+    for how, within in (("ends", 10), ("dies", 30)):
+        holder = poll("its slot has an owner", 30 * SLACK, lambda: cluster.holders().get(slot))
+        number = int(holder.split("-")[1])
+        if how == "dies":
+            cluster.run("kill", str(number))
+        else:
+            cluster.signal(number, signal.SIGTERM)
+            poll("it has ended", 30, lambda n=number: not any(r["id"] == n for r in cluster.running()))
+        at = time.monotonic()
+        more()
+        poll(f"the node that is left reads on after one that {how}", (within + TERM) * SLACK, stored)
+        print(f"a node {how}: its topic is read on, all stored {time.monotonic() - at:.1f} s later")
+        cluster.bring_back((1, 2))
+        poll("two nodes again", 60, lambda: cluster.all_owned({"node-1", "node-2"}, idle_allowed=True))
+    poll("nothing is left", 60, lambda: kafka_source.state_of(shop, source)["lag"] == 0)
+    names = kafka_source.orders_of(shop)
+    assert len(names) == len(set(names)) == put, "an order is stored twice"
+    shop.assert_accounts_close()
+    shown = [cluster.metrics(n) for n in cluster.running()]
+    assert sum("pulse_source_lag_records{" in text for text in shown) == 1, "one node reads it, and tells its lag"
+    shop.request("DELETE", f"/v1/sources/{source['id']}")

@@ -14,14 +14,12 @@ from test_kafka import Kafka
 producer_of = pytest.importorskip("confluent_kafka", reason="no confluent-kafka: scripts/setup --python installs it")
 
 
-class Broker(Kafka):
-    def start(self):
-        self.run("start", "--tls")
-        state = self.status()
-        self.address, self.sasl, self.tls_dir = state["bootstrap"], state["sasl"], state["tls_dir"]
-        self.ca = open(os.path.join(self.tls_dir, "ca.pem")).read()
-        self.producer = producer_of.Producer({"bootstrap.servers": self.address, "linger.ms": 5})
-        return self
+class Topics:
+    """Topics of a tenant's own on some broker, and what it writes to them."""
+
+    def __init__(self, address):
+        self.address = address
+        self.producer = producer_of.Producer({"bootstrap.servers": address, "linger.ms": 5})
 
     def make(self, topic, partitions=3):
         from confluent_kafka.admin import AdminClient, NewTopic
@@ -36,6 +34,16 @@ class Broker(Kafka):
             self.producer.produce(topic, body, partition=i % 3 if partition is None else partition)
             self.producer.poll(0)
         assert self.producer.flush(30) == 0
+
+
+class Broker(Kafka, Topics):
+    def start(self):
+        self.run("start", "--tls")
+        state = self.status()
+        Topics.__init__(self, state["bootstrap"])
+        self.sasl, self.tls_dir = state["sasl"], state["tls_dir"]
+        self.ca = open(os.path.join(self.tls_dir, "ca.pem")).read()
+        return self
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ void touch_everything(metrics& m) {
   m.alarm("x");
   m.delivery("delivered", 0.1);
   m.trained(0.1, true);
+  m.source_read("id", 1, 1, 1);
+  m.source_failed("unreachable");
 }
 
 /// `name type {labels}`, one a line.
@@ -62,6 +64,18 @@ TEST_CASE("names, types and labels of the metrics are those that operators know"
   std::ifstream golden(std::string(PULSE_SOURCE_DIR) + "/tests/unit/data/metrics.txt");
   const std::string known(std::istreambuf_iterator<char>(golden), {});
   CHECK(shape_of(m.text()) == known);
+}
+
+TEST_CASE("the lag of a source that is read elsewhere is not told here", "[telemetry][f:2.14]") {
+  metrics m;
+  m.source_read("a", 3, 1, 7);
+  m.source_read("b", 1, 0, 0);
+  CHECK(m.text().find("pulse_source_lag_records{source=\"a\"} 7") != std::string::npos);
+  m.source_gone("a");
+  m.source_gone("a");
+  CHECK(m.text().find("source=\"a\"") == std::string::npos);
+  CHECK(m.text().find("source=\"b\"") != std::string::npos);
+  CHECK(m.text().find("pulse_source_records_total{outcome=\"accepted\"} 4") != std::string::npos);
 }
 
 TEST_CASE("tenants beyond the first fifty share a label, and the total stays exact", "[telemetry][f:10.3]") {
