@@ -62,6 +62,8 @@ struct actor_context {
   std::function<std::unique_ptr<source_store>()> make_source_store = nullptr;
   /// Private networks that every tenant's connections may reach.
   std::vector<cidr> allowed_networks = {};
+  /// Where ingestion writes raw, as event_log's append; unset: to the log itself.
+  std::function<void(slot_id, std::vector<log_entry>, event_log::append_done)> take_in = nullptr;
 };
 
 using context_ptr = std::shared_ptr<const actor_context>;

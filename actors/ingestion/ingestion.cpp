@@ -125,23 +125,26 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
     };
   }
   const auto started = context->time.monotonic_ms();
-  context->log.append(
-      log_topic::raw, settings.slot, std::move(entries),
-      [c = context, done = std::move(done), reply = std::move(reply), started, records, tenant = request.tenant,
-       trace = request.trace, seen = recent, fresh = std::move(fresh)](result<log_offset> at) mutable {
-        c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records, at.ok());
-        if (at)
-          for (const auto& id : fresh)
-            seen->add(id);
-        if (!at) {
-          c->metrics.dropped(std::string(to_string(at.err().code)), records);
-          log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});
-          reply.lines.clear();
-          reply.failed = at.err();
-          reply.retry_after_ms = 1000;
-        }
-        done(std::move(reply));
-      });
+  auto answer = [c = context, done = std::move(done), reply = std::move(reply), started, records,
+                 tenant = request.tenant, trace = request.trace, seen = recent,
+                 fresh = std::move(fresh)](result<log_offset> at) mutable {
+    c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records, at.ok());
+    if (at)
+      for (const auto& id : fresh)
+        seen->add(id);
+    if (!at) {
+      c->metrics.dropped(std::string(to_string(at.err().code)), records);
+      log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});
+      reply.lines.clear();
+      reply.failed = at.err();
+      reply.retry_after_ms = 1000;
+    }
+    done(std::move(reply));
+  };
+  if (context->take_in)
+    context->take_in(settings.slot, std::move(entries), std::move(answer));
+  else
+    context->log.append(log_topic::raw, settings.slot, std::move(entries), std::move(answer));
 }
 
 ingestion_actor::behavior_type ingestion_state::make_behavior() {

@@ -34,12 +34,12 @@ json to_json(const cluster::node_row& n, const cluster::view& v, std::int64_t te
     else
       slots.push_back(l.slot.value);
   }
-  return {{"id", n.id.value},         {"run", n.incarnation},
-          {"address", n.address},     {"version", n.version},
-          {"roles", n.roles},         {"state", state_of(n, v.now, term_ms)},
-          {"leads", leads},           {"capacity", n.capacity},
-          {"load", n.load},           {"heartbeat_age_ms", v.now.value - n.heartbeat.value},
-          {"slots", std::move(slots)}};
+  return {{"id", n.id.value},     {"run", n.incarnation},
+          {"address", n.address}, {"version", n.version},
+          {"roles", n.roles},     {"state", state_of(n, v.now, term_ms)},
+          {"leads", leads},       {"capacity", n.capacity},
+          {"load", n.load},       {"heartbeat_age_ms", v.now.value - n.heartbeat.value},
+          {"spilled", n.spilled}, {"slots", std::move(slots)}};
 }
 
 json to_json(const cluster::census& c) {

@@ -28,6 +28,8 @@ struct node_row {
   double capacity = 1;
   /// The sum over its slots, as it measured it.
   double load = 0;
+  /// Events that wait on its disk until the log takes them; kept when it vanishes.
+  std::int64_t spilled = 0;
   node_state state = node_state::live;
   /// Somebody asked for this run to drain.
   bool drain_wanted = false;

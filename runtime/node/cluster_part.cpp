@@ -84,13 +84,20 @@ result<void> set_up_links(const settings& conf, caf::actor_system_config& config
   return {};
 }
 
-std::unique_ptr<cluster_store> make_cluster_store(const settings& conf, const node_names& names, const event_log& log) {
-  return std::make_unique<postgres::pg_cluster_store>(
-      postgres::cluster_config{conf.postgres_url, names.run, log.generation(), log.slots(), conf.cluster_term_ms});
+std::unique_ptr<cluster_store> make_cluster_store(const settings& conf, const node_names& names, const event_log& log,
+                                                  const spill* spilled) {
+  postgres::cluster_config c{conf.postgres_url,    names.run, log.generation(), log.slots(),
+                             conf.cluster_term_ms, nullptr};
+  if (spilled)
+    c.spilled = [spilled] {
+      return spilled->stats().events;
+    };
+  return std::make_unique<postgres::pg_cluster_store>(std::move(c));
 }
 
 result<cluster_part> make_cluster_part(const settings& conf, const node_names& names, const event_log& log,
-                                       std::shared_ptr<lease_gate> gate, caf::actor_system& system) {
+                                       const spill* spilled, std::shared_ptr<lease_gate> gate,
+                                       caf::actor_system& system) {
   cluster::keeper_config k;
   k.self.id = node_id{names.id};
   k.self.incarnation = names.run;
@@ -111,7 +118,7 @@ result<cluster_part> make_cluster_part(const settings& conf, const node_names& n
                    "node.port"};
     return fmt::format("{}:{}", host, *bound);
   };
-  return cluster_part{{std::move(k), make_cluster_store(conf, names, log), std::move(gate), system_clock()},
+  return cluster_part{{std::move(k), make_cluster_store(conf, names, log, spilled), std::move(gate), system_clock()},
                       tls ? system.openssl_manager().actor_handle() : system.middleman().actor_handle(),
                       publish,
                       system_random(),

@@ -48,7 +48,8 @@ result<std::unique_ptr<node>> node::start(const loaded_settings& from) {
   if (!begun)
     return begun.err();
   auto p = std::move(*begun);
-  for (const auto& step : {&parts::open_stores, &parts::check_log, &parts::start_actors, &parts::start_listeners})
+  for (const auto& step :
+       {&parts::open_stores, &parts::open_spilled, &parts::check_log, &parts::start_actors, &parts::start_listeners})
     if (auto ok = (p.get()->*step)(); !ok)
       return ok.err();
   const auto url = [](const std::string& host, std::uint16_t port, bool tls) {
@@ -118,6 +119,7 @@ void node::drain() {
     auto answer = ask(limit);
     end_requests();
     wait_for(std::move(answer));
+    parts_->end_spill(parts_->conf.drain_ms_max / 2);
     return;
   }
   const auto started = system_clock().monotonic_ms();

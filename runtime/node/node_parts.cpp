@@ -24,6 +24,7 @@ namespace {
 constexpr auto component = "node";
 constexpr auto maintenance_interval = std::chrono::hours(1);
 constexpr std::int64_t aged_rows_max = 200'000;
+constexpr auto spill_retry = std::chrono::milliseconds(500);
 
 slot::machine_config slot_config(const settings& s) {
   slot::machine_config c;
@@ -64,6 +65,8 @@ node::parts::~parts() {
   system.reset();
   key_workers.reset();
   keys.reset();
+  if (spilled)
+    spilled->stop();
 }
 
 result<void> node::parts::open_stores() {
@@ -77,6 +80,35 @@ result<void> node::parts::open_stores() {
   log = std::move(opened->log);
   show_log = std::move(opened->show);
   return {};
+}
+
+/// Only where requests come in: a log that is read again must not grow meanwhile.
+result<void> node::parts::open_spilled() {
+  auto opened = open_spill(conf, *log, system_clock().now());
+  if (!opened)
+    return opened.err();
+  spilled = std::move(*opened);
+  if (!spilled)
+    return {};
+  show_log = [show_log = std::move(show_log), s = spilled.get()](pulse::metrics& m) {
+    show_log(m);
+    show(s->stats(), m);
+  };
+  spilled->start(spill_retry);
+  return {};
+}
+
+void node::parts::end_spill(std::int64_t within_ms) {
+  if (!spilled)
+    return;
+  const auto end = system_clock().monotonic_ms() + within_ms;
+  while (spilled->stats().events > 0 && log->healthy() && system_clock().monotonic_ms() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  if (const auto left = spilled->stats().events; left > 0)
+    log::warning(
+        "spill_stays", component,
+        fmt::format("{} events stay on this node's disk, under {}/spill; start the node again to let them follow", left,
+                    conf.data_dir));
 }
 
 result<void> node::parts::start_actors() {
@@ -132,6 +164,10 @@ result<void> node::parts::start_actors() {
   const auto gate_of_leases = std::make_shared<lease_gate>();
   if (names)
     c.gate = gate_of_leases;
+  if (spilled)
+    c.take_in = [s = spilled.get()](slot_id slot, std::vector<log_entry> entries, event_log::append_done done) {
+      s->append(slot, std::move(entries), std::move(done));
+    };
   context = std::make_shared<const actor_context>(std::move(c));
   actor_config = std::make_unique<caf::actor_system_config>();
   actor_config->set("caf.scheduler.max-threads", 2);
@@ -143,7 +179,7 @@ result<void> node::parts::start_actors() {
   system = std::make_unique<caf::actor_system>(*actor_config);
   std::optional<cluster_part> part;
   if (names) {
-    auto made = make_cluster_part(conf, *names, *log, gate_of_leases, *system);
+    auto made = make_cluster_part(conf, *names, *log, spilled.get(), gate_of_leases, *system);
     if (!made)
       return made.err();
     part.emplace(std::move(*made));
@@ -183,14 +219,20 @@ result<void> node::parts::start_listeners() {
                 [this]() -> result<void> {
                   if (draining)
                     return error{ec::unavailable, "the node is draining", ""};
-                  return log->healthy();
+                  const auto well = log->healthy();
+                  return well || !spilled ? well : spilled->healthy();
                 },
                 show_log,
                 {},
                 {}};
+  if (spilled)
+    r.spilled = [this]() -> http::spill_note {
+      const auto s = spilled->stats();
+      return {s.events, s.bytes};
+    };
   if (names) {
     r.make_cluster_store = [this] {
-      return make_cluster_store(conf, *names, *log);
+      return make_cluster_store(conf, *names, *log, nullptr);
     };
     r.node_id = names->id;
   }

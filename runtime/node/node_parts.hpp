@@ -16,6 +16,7 @@
 #include "node/files.hpp"
 #include "node/node.hpp"
 #include "postgres/key_directory.hpp"
+#include "spill/spill.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace pulse {
@@ -28,6 +29,8 @@ struct node::parts {
   std::optional<node_names> names;
   directory_lock lock;
   pulse::metrics metrics;
+  /// Takes the log's last answers. Null where nothing is spilled.
+  std::unique_ptr<spill> spilled;
   std::unique_ptr<event_log> log;
   std::function<void(pulse::metrics&)> show_log;
   std::unique_ptr<delivery::webhook_sender> sender;
@@ -62,6 +65,7 @@ struct node::parts {
 
   ~parts();
   result<void> open_stores();
+  result<void> open_spilled();
   result<void> check_log();
   result<void> start_actors();
   result<void> start_listeners();
@@ -69,6 +73,8 @@ struct node::parts {
   /// Every slot held here; an error when one of them stopped, or the node does not answer. Any thread; may block.
   result<statuses_ptr> slots();
   void maintain();
+  /// Until everything spilled is in the log, or this is in vain. Says what stays.
+  void end_spill(std::int64_t within_ms);
 };
 
 } // namespace pulse

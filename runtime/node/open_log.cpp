@@ -1,5 +1,7 @@
 #include "node/open_log.hpp"
 
+#include <filesystem>
+
 #include "kafka/kafka_event_log.hpp"
 #include "rocks/rocks_event_log.hpp"
 
@@ -70,20 +72,48 @@ result<opened_log> open_kafka(const settings& conf) {
                     }};
 }
 
+result<std::unique_ptr<rocks_event_log>> open_rocks(const settings& conf, const char* folder, int slots, time_ms now) {
+  rocks_log_settings l;
+  l.path = conf.data_dir + folder;
+  l.slots = slots;
+  l.free_bytes_min = static_cast<std::uint64_t>(conf.log_disk_free_min_mib) << 20;
+  return rocks_event_log::open(l, now);
+}
+
 } // namespace
 
 result<opened_log> open_log(const settings& conf, time_ms now) {
   if (conf.event_log == "kafka")
     return open_kafka(conf);
-  rocks_log_settings l;
-  l.path = conf.data_dir + "/log";
-  l.slots = static_cast<int>(conf.log_slots);
-  l.free_bytes_min = static_cast<std::uint64_t>(conf.log_disk_free_min_mib) << 20;
-  auto log = rocks_event_log::open(l, now);
+  auto log = open_rocks(conf, "/log", static_cast<int>(conf.log_slots), now);
   if (!log)
     return log.err();
   return opened_log{std::move(*log), [](metrics&) {
                     }};
+}
+
+result<std::unique_ptr<spill>> open_spill(const settings& conf, event_log& log, time_ms now) {
+  constexpr auto folder = "/spill";
+  std::error_code absent;
+  if (conf.event_log != "kafka" ||
+      (conf.kafka_spill_mib == 0 && !std::filesystem::exists(conf.data_dir + folder, absent)))
+    return std::unique_ptr<spill>();
+  auto disk = open_rocks(conf, folder, log.slots(), now);
+  if (!disk)
+    return disk.err();
+  spill_settings s;
+  s.bytes_max = static_cast<std::uint64_t>(conf.kafka_spill_mib) << 20;
+  return spill::open(log, std::move(*disk), s);
+}
+
+void show(const spill_stats& s, metrics& m) {
+  m.gauge("pulse_spill_events", "Events that wait on this node's disk for Kafka to come back.", as_double(s.events));
+  m.gauge("pulse_spill_bytes", "Their bytes.", as_double(s.bytes));
+  m.gauge("pulse_spill_slots", "Slots whose events go to this node's disk.", s.slots);
+  m.gauge("pulse_spill_taken", "Events that this node's disk took since the start.", as_double(s.taken));
+  m.gauge("pulse_spill_followed", "Events that followed from it into Kafka since the start.", as_double(s.followed));
+  m.gauge("pulse_spill_refused", "Appends that neither Kafka nor this node's disk took, since the start.",
+          as_double(s.refused));
 }
 
 } // namespace pulse

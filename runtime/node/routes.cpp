@@ -190,7 +190,7 @@ route_lists make_routes(const route_parts& p) {
     caf::anon_send(agent, ingest_atom_v, std::move(request));
   };
   out.gateway = http::ingest_routes(ingest);
-  for (auto& r : http::health_routes(p.ready))
+  for (auto& r : http::health_routes(p.ready, p.spilled))
     out.gateway.push_back(std::move(r));
 
   auto control_stores = std::make_shared<http::store_pool<control_store>>(
@@ -248,7 +248,7 @@ route_lists make_routes(const route_parts& p) {
                                   [gate = p.gate](const std::string& key) { gate->forget(key); });
   for (auto& r : http::alert_admin_routes(alerts))
     out.admin.push_back(std::move(r));
-  for (auto& r : http::health_routes(p.ready))
+  for (auto& r : http::health_routes(p.ready, p.spilled))
     out.admin.push_back(std::move(r));
   out.admin.push_back(metrics_route(p));
   out.admin.push_back(slots_route(p));

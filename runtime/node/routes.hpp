@@ -7,6 +7,7 @@
 
 #include "actors/cluster_interfaces.hpp"
 #include "base/worker_pool.hpp"
+#include "http/handlers/health.hpp"
 #include "http/middleware/key_gate.hpp"
 #include "http/middleware/message.hpp"
 #include "ports/cluster_store.hpp"
@@ -30,6 +31,8 @@ struct route_parts {
   std::function<std::unique_ptr<cluster_store>()> make_cluster_store;
   /// The node's id in the cluster.
   std::string node_id;
+  /// Unset where nothing can be spilled.
+  std::function<http::spill_note()> spilled = nullptr;
 };
 
 struct route_lists {

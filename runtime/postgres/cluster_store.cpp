@@ -91,7 +91,7 @@ cluster::view pg_cluster_store::read(pqxx::work& tx) const {
   v.now = time_ms{
       tx.exec(fmt::format("SELECT {}", fmt::format(in_ms, "clock_timestamp()"))).one_field().as<std::int64_t>()};
   for (const auto& row : tx.exec(fmt::format("SELECT node, incarnation, address, version, array_to_string(roles, ','), "
-                                             "capacity, load, state, drain_wanted, {} FROM node ORDER BY node",
+                                             "capacity, load, state, drain_wanted, {}, spilled FROM node ORDER BY node",
                                              fmt::format(in_ms, "heartbeat_at")))) {
     cluster::node_row n;
     n.id = node_id{row[0].as<std::string>()};
@@ -109,6 +109,7 @@ cluster::view pg_cluster_store::read(pqxx::work& tx) const {
     n.state = state_of(row[7].as<std::string>());
     n.drain_wanted = row[8].as<bool>();
     n.heartbeat = time_ms{row[9].as<std::int64_t>()};
+    n.spilled = row[10].as<std::int64_t>();
     v.nodes.push_back(std::move(n));
   }
   for (const auto& row : tx.exec(fmt::format("SELECT slot, node, incarnation, epoch, {}, heading, load, taken_from "
@@ -156,9 +157,10 @@ result<void> pg_cluster_store::join(const cluster::node_row& self, const std::st
 result<cluster::view> pg_cluster_store::beat(const node_run& me, cluster::node_state state, double load,
                                              const std::vector<cluster::held_lease>& leases) {
   return run("renewing leases", [&](pqxx::work& tx) {
-    const auto alive = tx.exec("UPDATE node SET heartbeat_at = clock_timestamp(), state = $3, load = $4 "
+    const auto alive = tx.exec("UPDATE node SET heartbeat_at = clock_timestamp(), state = $3, load = $4, spilled = $5 "
                                "WHERE node = $1 AND incarnation = $2",
-                               pqxx::params{me.node.value, me.incarnation, std::string(name_of(state)), load});
+                               pqxx::params{me.node.value, me.incarnation, std::string(name_of(state)), load,
+                                            config_.spilled ? config_.spilled() : 0});
     if (alive.affected_rows() == 0)
       throw refused({ec::fenced, "a newer run of node " + me.node.value + " has joined", ""});
     if (!leases.empty()) {

@@ -2,6 +2,8 @@
 // own, so that a lease is never renewed behind other work.
 #pragma once
 
+#include <functional>
+
 #include "ports/cluster_store.hpp"
 #include "postgres/pool.hpp"
 
@@ -14,6 +16,8 @@ struct cluster_config {
   log_generation generation;
   int slots = 64;
   std::int64_t term_ms = 3000;
+  /// Events that wait on this node's disk for the log; goes with each heartbeat. Unset: none.
+  std::function<std::int64_t()> spilled = nullptr;
 };
 
 class pg_cluster_store final : public cluster_store {

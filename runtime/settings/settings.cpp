@@ -139,6 +139,10 @@ const std::vector<setting>& all_settings() {
          0,
          {},
          false},
+        number(
+            "kafka.spill_mib", &s::kafka_spill_mib, 0, 1 << 20,
+            "MiB of this node's disk that take events in while Kafka is away; they are then on one disk only. 0: none, "
+            "503 instead"),
         text("postgres_url", &s::postgres_url, "the database; scripts/run makes a private one"),
         text("webhook_allow", &s::webhook_allow, "CIDRs of private networks that webhooks and sources may reach"),
         text("geo_dir", &s::geo_dir, "directory with the files geoip and geoip6; empty: no country by address"),

@@ -54,6 +54,7 @@ struct settings {
   std::int64_t kafka_prefetch_mib = 128;
   std::int64_t kafka_tap_hours = 72;
   bool kafka_trim = true;
+  std::int64_t kafka_spill_mib = 0;
   std::string postgres_url;
   std::string webhook_allow;
   std::string geo_dir;

@@ -147,6 +147,84 @@ def test_with_kafka_away_events_get_503_within_a_second_and_are_taken_within_fiv
     shop.assert_accounts_close()
 
 
+def spilled(node):
+    return node.request("GET", "/readyz").json()["spill"]["events"]
+
+
+@pytest.mark.feature("2.11")
+def test_with_room_on_its_disk_a_node_takes_events_in_while_kafka_is_away(kafka, own_node):
+    node = own_node(by_script=False, **kafka.settings(), PULSE_KAFKA_SPILL_MIB="8")
+    node.start()
+    shop = node.tenant()
+    assert shop.send(an_event("before")).status_code == 200
+    assert spilled(node) == 0
+    sent = ["before"]
+
+    def send(count):
+        for _ in range(count):
+            sent.append(f"away-{len(sent)}")
+            at = time.monotonic()
+            answer = shop.send(an_event(sent[-1]))
+            assert answer.status_code == 200, answer.text
+            assert time.monotonic() - at < 1
+
+    kafka.run("kill", "1")
+    send(30)
+    # It is ready, says what it lives on, and where: /readyz, the metrics, and the cluster's status by a heartbeat.
+    assert 0 < spilled(node) <= 30
+    assert f"pulse_spill_events {spilled(node)}" in node.admin_get("/metrics").text
+    poll("the heartbeat says it", 5, lambda: node.cli("cluster", "status")["data"][0]["spilled"] == spilled(node))
+    # Nothing of it is thrown away by a death or a drain, nor by a node that is given no room any more.
+    node.kill()
+    kafka.start()
+    node.start()
+    poll("all of it is in Kafka", 20, lambda: spilled(node) == 0)
+    kafka.run("kill", "1")
+    send(30)
+    assert spilled(node) > 0
+    assert node.terminate() == 0
+    assert "spill_stays" in node.tail()
+    kafka.start()
+    node.env["PULSE_KAFKA_SPILL_MIB"] = "0"
+    node.start()
+    poll("all of it is in Kafka", 20, lambda: spilled(node) == 0)
+    assert shop.send(an_event("after")).status_code == 200
+    node.settle()
+    # Once each, and from one client in the order in which it sent them: they are in one slot of the log.
+    stored = shop.events("message_id, raw_offset")
+    assert sorted(m for m, _ in stored) == sorted([*sent, "after"])
+    in_order = [m for m, at in sorted(stored, key=lambda row: row[1])]
+    assert in_order == [*sent, "after"]
+    shop.assert_accounts_close()
+
+
+@pytest.mark.feature("2.11")
+def test_a_spill_that_is_full_gives_503_and_keeps_what_it_acknowledged(kafka, own_node):
+    node = own_node(by_script=False, **kafka.settings(), PULSE_KAFKA_SPILL_MIB="1")
+    node.start()
+    shop = node.tenant()
+    assert shop.send(an_event("before")).status_code == 200
+    kafka.run("kill", "1")
+    acked, answer = ["before"], None
+    for n in range(100):
+        event = an_event(f"away-{n}")
+        event["properties"]["note"] = "x" * 30_000
+        answer = shop.send(event)
+        if answer.status_code != 200:
+            break
+        acked.append(event["messageId"])
+    assert answer.status_code == 503 and "spill" in answer.json()["detail"], answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+    # A mebibyte holds some thirty of them.
+    assert 20 < len(acked) < 40
+    kafka.start()
+    poll("all of it is in Kafka", 20, lambda: spilled(node) == 0)
+    poll("taken again", 5, lambda: shop.send(an_event("after")).status_code == 200)
+    node.settle()
+    assert sorted(m for (m,) in shop.events("message_id")) == sorted([*acked, "after"])
+    shop.assert_accounts_close()
+
+
 def test_a_drain_with_kafka_loses_nothing_and_the_next_start_goes_on(kafka, own_node):
     node = own_node(by_script=False, **kafka.settings())
     node.start()

@@ -52,6 +52,8 @@ void print_status(const json& nodes) {
                text_of(n, "heartbeat_age_ms"));
     if (nodes.contains("slots") && text_of(n, "state") != "left")
       print_runs(n);
+    if (const auto spilled = n.value("spilled", std::int64_t{0}); spilled > 0)
+      fmt::print("{:<16} {} events wait on its disk for Kafka; they follow while it runs\n", "", spilled);
   }
   if (nodes.contains("slots"))
     fmt::print("{} slots: {} without an owner, {} on their way\n", text_of(nodes, "slots"),
