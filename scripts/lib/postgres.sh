@@ -1,5 +1,6 @@
 # A private Postgres: its own data directory, a Unix socket only, nobody's password. Sourced.
-# pg_up DIR starts (and makes) it and sets PG_URL; pg_down DIR stops it.
+# pg_up DIR starts (and makes) it and sets PG_URL and PG_SOCKET; pg_down DIR stops it. pg_up DIR ADDRESS NETWORK: made to
+# listen at ADDRESS too, where user pulse may come from NETWORK alone; PG_URL is then by ADDRESS.
 
 PG_BIN=/usr/lib/postgresql/15/bin
 
@@ -30,9 +31,11 @@ jit = off
 log_min_messages = warning
 log_min_error_statement = panic
 CONF
+  [ -z "${1:-}" ] || echo "listen_addresses = '$1'" >>"$PG_DIR/pg/data/postgresql.conf"
+  [ -z "${1:-}" ] || echo "host pulse pulse $2 trust" >>"$PG_DIR/pg/data/pg_hba.conf"
 }
 
-pg_up() { # DIR
+pg_up() { # DIR [ADDRESS NETWORK]
   pg_place "$1"
   local data=$PG_DIR/pg/data socket
   # A socket's path is limited to 107 characters.
@@ -41,7 +44,7 @@ pg_up() { # DIR
     socket=/tmp/pulse-pg-$(printf '%s' "$PG_DIR" | sha256sum | cut -c1-12)
     mkdir -p "$socket" && chmod 700 "$socket" && { [ "$(id -u)" != 0 ] || chown postgres "$socket"; }
   fi
-  [ -s "$data/PG_VERSION" ] || { rm -rf "$data" && pg_make >"$1/pg-init.log" 2>&1; } || return 1
+  [ -s "$data/PG_VERSION" ] || { rm -rf "$data" && pg_make "${2:-}" "${3:-}" >"$1/pg-init.log" 2>&1; } || return 1
   if ! "${PG_AS[@]}" "$PG_BIN/pg_ctl" -D "$data" status >/dev/null 2>&1; then
     "${PG_AS[@]}" "$PG_BIN/pg_ctl" -D "$data" -w -t 60 -l "$PG_DIR/pg/log" -o "-k $socket" start >/dev/null || return 1
   fi
@@ -49,7 +52,7 @@ pg_up() { # DIR
     psql -h "$socket" -U postgres -qc "CREATE ROLE pulse LOGIN CREATEROLE" postgres
     psql -h "$socket" -U postgres -qc "CREATE DATABASE pulse OWNER pulse" postgres
   fi
-  PG_URL="host=$socket user=pulse dbname=pulse"
+  PG_SOCKET=$socket PG_URL="host=${2:-$socket} user=pulse dbname=pulse"
 }
 
 pg_down() { # DIR

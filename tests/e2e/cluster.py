@@ -1,6 +1,7 @@
 """A whole cluster for a test, by scripts/cluster: nodes over one broker and one Postgres, and load on all gateways."""
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -15,11 +16,17 @@ import time
 import psycopg
 import pytest
 import requests
-from support import ROOT, Tenant, is_alive, poll
+from support import ROOT, Receiver, Tenant, is_alive, poll, rss_mib
 from test_accounting import Client
 
 TERM_MS = int(os.environ.get("PULSE_E2E_TERM_MS", "3000"))
 SLOTS = 6
+# For the suites that do each kind of fault so many times to three nodes.
+TIMES = int(os.environ.get("PULSE_FAULT_TIMES", "1"))
+# Of a node of which nobody knows that it is dead: as in test_cluster.py, and what a machine that is full may add.
+OWNED = 3 * TERM_MS / 1000 + 15
+RSS_MIB_MAX = 600
+ALL = {"node-1", "node-2", "node-3"}
 
 
 class Cluster:
@@ -47,6 +54,8 @@ class Cluster:
                               capture_output=True, text=True, timeout=300)
         if done.returncode == 3:
             pytest.skip("no Kafka: Java, Maven or the jars cannot be had here")
+        if done.returncode == 4:
+            pytest.skip("no network namespaces: they need root, iproute2 and a kernel that has them")
         assert done.returncode == 0, (args, done.stdout, done.stderr, self.tail())
         return done.stdout
 
@@ -103,16 +112,18 @@ class Cluster:
         token = (pathlib.Path(node["data_dir"]) / "metrics-token").read_text().strip()
         return requests.get(node["admin"] + "/metrics", headers={"Authorization": "Bearer " + token}, timeout=10).text
 
-    def setting(self, mark):
-        """What stands behind `mark` in the nodes' settings, up to the next space."""
-        return next(line.split(mark)[1].split()[0] for line in
-                    (self.dir / "cluster" / "settings").read_text().splitlines() if mark in line)
-
-    def socket(self):
-        return self.setting("host=")
+    def this_machine(self):
+        """Where its nodes reach what a test serves."""
+        net = self.dir / "cluster" / "net"
+        return net.read_text().split()[1] + ".1" if net.exists() else "127.0.0.1"
 
     def bootstrap(self):
-        return self.setting("PULSE_KAFKA_BROKERS=")
+        """The addresses of the brokers."""
+        settings = (self.dir / "cluster" / "settings").read_text().splitlines()
+        return next(line.split("=", 1)[1] for line in settings if line.startswith("PULSE_KAFKA_BROKERS="))
+
+    def socket(self):
+        return (self.dir / "cluster" / "socket").read_text().strip()
 
     def db(self):
         if self._db is None or self._db.closed or self._db.broken:
@@ -182,6 +193,11 @@ class Load:
     def __init__(self, cluster, clients=3):
         self.cluster = cluster
         self.tenants = [cluster.tenant() for _ in range(SLOTS)]
+        self.receiver = Receiver(host=cluster.this_machine())
+        for tenant in self.tenants:
+            cluster.cli("endpoint", "allow", "--tenant", tenant.name, cluster.this_machine() + "/32")
+            made = tenant.request("POST", "/v1/endpoints", json={"kind": "webhook", "url": self.receiver.url})
+            assert made.status_code == 201, made.text
         self.stop = threading.Event()
         self.clients = [Client(cluster, self.tenants[i % len(self.tenants)], i, self.stop) for i in range(clients)]
         for c in self.clients:
@@ -210,6 +226,7 @@ class Load:
             self.positions[generation, slot] = at
 
     def __enter__(self):
+        self.receiver.__enter__()
         for c in self.clients:
             c.start()
         poll("the first acknowledgements", 30, lambda: self.acknowledged() > 300)
@@ -219,8 +236,11 @@ class Load:
         self.stop.set()
         for c in self.clients:
             c.join(70)
-        if kind is None:
-            self.books_close()
+        try:
+            if kind is None:
+                self.books_close()
+        finally:
+            self.receiver.__exit__()
 
     def books_close(self):
         for c in self.clients:
@@ -236,15 +256,37 @@ class Load:
             assert len(stored) == len(set(stored)), "a message is stored twice"
             assert set(stored) == acked, (len(stored), len(acked))
             tenant.assert_accounts_close()
+        self.alerts_are_told_under_one_id()
         self.no_position_went_back()
         print(f"{self.acknowledged()} events acknowledged, {sum(c.retried for c in self.clients)} times sent again; "
               "lost 0, doubled 0")
 
-    def stalls(self, since, until):
+    def alerts_are_told_under_one_id(self):
+        """Each alert is of one event that is stored, arrived, and has one id however often it was told."""
+        alerts = set()
+        for tenant in self.tenants:
+            mine = tenant.sql("SELECT alert_id, event_id FROM alert WHERE tenant_id = %s AND type = 'event.flagged' "
+                              "AND event_id IS NOT NULL")
+            assert len({a for a, _ in mine}) == len({e for _, e in mine}) == len(mine), "an alert under two ids"
+            assert {e for _, e in mine} <= {e for (e,) in tenant.events("event_id")}, "an alert about what is not stored"
+            alerts |= {str(a) for a, _ in mine}
+        ids = {}
+
+        def arrived():
+            for got in list(self.receiver.got):
+                ids.setdefault(json.loads(got["body"])["data"]["alert_id"], set()).add(got["headers"]["webhook-id"])
+            return alerts <= set(ids)
+
+        poll("every alert has arrived", 90, arrived)
+        assert all(len(told) == 1 for told in ids.values()), "an alert was told under two ids"
+        print(f"{len(alerts)} alerts, told {len(self.receiver.got)} times, each under one id")
+
+    def stalls(self, since, until, slots=tuple(range(SLOTS))):
         """Milliseconds from receipt to storing of what came in between (times of the database): median, p99, most."""
         found = self.cluster.db().execute(
             "SELECT percentile_cont(ARRAY[0.5, 0.99, 1.0]) WITHIN GROUP (ORDER BY extract(epoch FROM "
-            "stored_at - received_at) * 1000) FROM event WHERE received_at BETWEEN %s AND %s", (since, until)).fetchone()
+            "stored_at - received_at) * 1000) FROM event JOIN tenant USING (tenant_id) WHERE received_at BETWEEN %s AND %s "
+            "AND slot = ANY(%s)", (since, until, list(slots))).fetchone()
         return [round(x) for x in found[0]] if found[0] else None
 
     def now(self):
@@ -257,3 +299,35 @@ def until_owned(cluster, by, seconds, idle_allowed=False):
     at = time.monotonic()
     poll(f"every slot owned by {by}", seconds, lambda: cluster.all_owned(by, idle_allowed))
     return time.monotonic() - at
+
+
+owned_among = functools.partial(until_owned, idle_allowed=True)
+
+
+def leader(cluster):
+    for n in cluster.cli("cluster", "status")["data"]:
+        if n["leads"]:
+            return int(n["id"].split("-")[1])
+    return None
+
+
+def all_linked(cluster):
+    return all(n["runs"] and n["runs"]["links"] == len(ALL) - 1 for n in cluster.cli("cluster", "status")["data"])
+
+
+def under_load(cluster, name, fault):
+    """The fault, so many times, while clients send; then the books."""
+    with Load(cluster) as load:
+        for i in range(TIMES):
+            start, at = load.now(), time.monotonic()
+            said = fault(load)
+            poll("every slot owned", OWNED, cluster.all_owned)
+            over = time.monotonic() - at
+            done = load.acknowledged()
+            poll("acknowledged again", 60, lambda done=done: load.acknowledged() > done + 100)
+            load.no_position_went_back()
+            print(f"{name} {i + 1}/{TIMES}: {said or ''} over after {over:.1f} s; stored after (ms, median p99 most) "
+                  f"{load.stalls(start, load.now())}")
+    rss = max(rss_mib(n["pid"]) for n in cluster.running())
+    print(f"{name}: largest resident set of a node {rss:.0f} MiB")
+    assert rss < RSS_MIB_MAX

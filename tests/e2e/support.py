@@ -292,7 +292,7 @@ class Node:
 class Receiver:
     """A local HTTP server that keeps what it got. `answer(request)` says the status, or (status, headers, body)."""
 
-    def __init__(self, answer=lambda request: 200):
+    def __init__(self, answer=lambda request: 200, host="127.0.0.1"):
         self.got, self.answer, lock = [], answer, threading.Lock()
         outer = self
 
@@ -316,10 +316,10 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((host, 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

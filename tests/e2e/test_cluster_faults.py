@@ -8,24 +8,14 @@ term of ten seconds. What each kind cost is printed, as the time from receipt to
 PULSE_FAULT_TIMES: how often each fault is done (1).
 """
 
-import functools
-import os
 import random
 import signal
 import time
 
 import pytest
 import requests
-from cluster import TERM_MS, Load, started, until_owned
-from support import poll, rss_mib
-
-TIMES = int(os.environ.get("PULSE_FAULT_TIMES", "1"))
-TERM = TERM_MS / 1000
-# Of a node of which nobody knows that it is dead: as in test_cluster.py, and what a machine that is full may add.
-OWNED = 3 * TERM + 15
-RSS_MIB_MAX = 600
-ALL = {"node-1", "node-2", "node-3"}
-owned_among = functools.partial(until_owned, idle_allowed=True)
+from cluster import ALL, OWNED, leader, owned_among, started, under_load
+from support import poll
 
 
 @pytest.fixture(scope="module")
@@ -40,31 +30,6 @@ def cluster(_cluster, request):
     _cluster.bring_back((1, 2, 3))
     owned_among(_cluster, ALL, 90)
     return _cluster
-
-
-def leader(cluster):
-    for n in cluster.cli("cluster", "status")["data"]:
-        if n["leads"]:
-            return int(n["id"].split("-")[1])
-    return None
-
-
-def under_load(cluster, name, fault):
-    """The fault, so many times, while clients send; then the books."""
-    with Load(cluster) as load:
-        for i in range(TIMES):
-            start, at = load.now(), time.monotonic()
-            said = fault(load)
-            poll("every slot owned", OWNED, cluster.all_owned)
-            over = time.monotonic() - at
-            done = load.acknowledged()
-            poll("acknowledged again", 60, lambda done=done: load.acknowledged() > done + 100)
-            load.no_position_went_back()
-            print(f"{name} {i + 1}/{TIMES}: {said or ''} over after {over:.1f} s; stored after (ms, median p99 most) "
-                  f"{load.stalls(start, load.now())}")
-    rss = max(rss_mib(n["pid"]) for n in cluster.running())
-    print(f"{name}: largest resident set of a node {rss:.0f} MiB")
-    assert rss < RSS_MIB_MAX
 
 
 def killed(cluster, victim):
