@@ -41,6 +41,8 @@ class Cluster:
             self.env.pop(name, None)
         self.turn = itertools.count()
         self.tenants = 0
+        # Of all loads whose books closed: their tenants, and what of each was acknowledged. How many clients there were.
+        self.loaded, self.clients = None, 0
         self._db = None
         self.nodes = {}
         self.first, self.brokers = nodes, brokers
@@ -174,13 +176,17 @@ def started(nodes, **more):
 
 
 class Load:
-    """Clients that retry until each batch is acknowledged, over several tenants and all gateways."""
+    """Clients that retry until each batch is acknowledged, over several tenants and all gateways. A cluster's loads have the
+    same tenants, one a slot: new ones would all be put into the slot that had the fewest events so far."""
 
     def __init__(self, cluster, clients=3):
         self.cluster = cluster
-        self.tenants = [cluster.tenant() for _ in range(SLOTS)]
+        self.tenants, self.acked = cluster.loaded or ([cluster.tenant() for _ in range(SLOTS)], {})
+        cluster.loaded = None
         self.stop = threading.Event()
-        self.clients = [Client(cluster, self.tenants[i % len(self.tenants)], i, self.stop) for i in range(clients)]
+        self.clients = [Client(cluster, self.tenants[i % len(self.tenants)], cluster.clients + i, self.stop)
+                        for i in range(clients)]
+        cluster.clients += clients
         for c in self.clients:
             # Each batch goes to the next tenant, so that every slot has work.
             deliver, turn = c.deliver, itertools.count(c.number)
@@ -194,7 +200,6 @@ class Load:
                 self.acked.setdefault(c.tenant.name, set()).update(c.acknowledged[before:])
 
             c.deliver = to_each
-        self.acked = {}
         self.positions = {}
 
     def acknowledged(self):
@@ -218,6 +223,7 @@ class Load:
             c.join(70)
         if kind is None:
             self.books_close()
+            self.cluster.loaded = self.tenants, self.acked
 
     def books_close(self):
         for c in self.clients:
