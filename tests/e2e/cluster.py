@@ -41,7 +41,10 @@ class Cluster:
             self.env.pop(name, None)
         self.turn = itertools.count()
         self.tenants = 0
+        # Of all loads whose books closed: their tenants, and what of each was acknowledged. How many clients there were.
+        self.loaded, self.clients = None, 0
         self._db = None
+        self.receiver = None
         self.nodes = {}
         self.first, self.brokers = nodes, brokers
 
@@ -112,6 +115,16 @@ class Cluster:
         token = (pathlib.Path(node["data_dir"]) / "metrics-token").read_text().strip()
         return requests.get(node["admin"] + "/metrics", headers={"Authorization": "Bearer " + token}, timeout=10).text
 
+    def watched_tenant(self):
+        """One whose alerts come to the cluster's own receiver."""
+        if self.receiver is None:
+            self.receiver = Receiver(host=self.this_machine()).__enter__()
+        made = self.tenant()
+        self.cli("endpoint", "allow", "--tenant", made.name, self.this_machine() + "/32")
+        endpoint = made.request("POST", "/v1/endpoints", json={"kind": "webhook", "url": self.receiver.url})
+        assert endpoint.status_code == 201, endpoint.text
+        return made
+
     def this_machine(self):
         """Where its nodes reach what a test serves."""
         net = self.dir / "cluster" / "net"
@@ -169,6 +182,8 @@ class Cluster:
     def destroy(self):
         if self._db is not None:
             self._db.close()
+        if self.receiver is not None:
+            self.receiver.__exit__()
         for node in self.running():
             with contextlib.suppress(OSError):
                 os.kill(node["pid"], signal.SIGCONT)
@@ -188,18 +203,17 @@ def started(nodes, **more):
 
 
 class Load:
-    """Clients that retry until each batch is acknowledged, over several tenants and all gateways."""
+    """Clients that retry until each batch is acknowledged, over several tenants and all gateways. A cluster's loads have the
+    same tenants, one a slot: new ones would all be put into the slot that had the fewest events so far."""
 
     def __init__(self, cluster, clients=3):
         self.cluster = cluster
-        self.tenants = [cluster.tenant() for _ in range(SLOTS)]
-        self.receiver = Receiver(host=cluster.this_machine())
-        for tenant in self.tenants:
-            cluster.cli("endpoint", "allow", "--tenant", tenant.name, cluster.this_machine() + "/32")
-            made = tenant.request("POST", "/v1/endpoints", json={"kind": "webhook", "url": self.receiver.url})
-            assert made.status_code == 201, made.text
+        self.tenants, self.acked = cluster.loaded or ([cluster.watched_tenant() for _ in range(SLOTS)], {})
+        cluster.loaded = None
         self.stop = threading.Event()
-        self.clients = [Client(cluster, self.tenants[i % len(self.tenants)], i, self.stop) for i in range(clients)]
+        self.clients = [Client(cluster, self.tenants[i % len(self.tenants)], cluster.clients + i, self.stop)
+                        for i in range(clients)]
+        cluster.clients += clients
         for c in self.clients:
             # Each batch goes to the next tenant, so that every slot has work.
             deliver, turn = c.deliver, itertools.count(c.number)
@@ -213,7 +227,6 @@ class Load:
                 self.acked.setdefault(c.tenant.name, set()).update(c.acknowledged[before:])
 
             c.deliver = to_each
-        self.acked = {}
         self.positions = {}
 
     def acknowledged(self):
@@ -226,7 +239,6 @@ class Load:
             self.positions[generation, slot] = at
 
     def __enter__(self):
-        self.receiver.__enter__()
         for c in self.clients:
             c.start()
         poll("the first acknowledgements", 30, lambda: self.acknowledged() > 300)
@@ -236,11 +248,9 @@ class Load:
         self.stop.set()
         for c in self.clients:
             c.join(70)
-        try:
-            if kind is None:
-                self.books_close()
-        finally:
-            self.receiver.__exit__()
+        if kind is None:
+            self.books_close()
+            self.cluster.loaded = self.tenants, self.acked
 
     def books_close(self):
         for c in self.clients:
@@ -273,14 +283,14 @@ class Load:
         ids = {}
 
         def arrived():
-            for got in list(self.receiver.got):
+            for got in list(self.cluster.receiver.got):
                 ids.setdefault(json.loads(got["body"])["data"]["alert_id"], set()).add(got["headers"]["webhook-id"])
             return alerts <= set(ids)
 
         # A node that died while it told one had claimed it for three minutes.
         poll("every alert has arrived", 240, arrived)
         assert all(len(told) == 1 for told in ids.values()), "an alert was told under two ids"
-        print(f"{len(alerts)} alerts, told {len(self.receiver.got)} times, each under one id")
+        print(f"{len(alerts)} alerts, told {len(self.cluster.receiver.got)} times, each under one id")
 
     def stalls(self, since, until, slots=tuple(range(SLOTS))):
         """Milliseconds from receipt to storing of what came in between (times of the database): median, p99, most."""

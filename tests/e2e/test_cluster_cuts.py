@@ -157,7 +157,7 @@ def link_is_cut(cluster, name, ways):
 
     def fault(load):
         until_at_rest(cluster)
-        owner = asker.owner()
+        owner = poll("the tenant's slot has an owner", 20, asker.owner)
         other, third = random.sample([n for n in (1, 2, 3) if n != owner], 2)
         poll("taken by both", 20, lambda: all(asker.ask(cluster.nodes[n])[0] == 200 for n in (other, third)))
         logs = {n: len(cluster.log_of(n)) for n in (1, 2, 3)}
