@@ -180,12 +180,13 @@ std::string encode_model(const model_data& m) {
 
 result<model_data> decode_model(std::string_view bytes) {
   auto payload = binary::unseal(model_magic, model_version, bytes);
-  const auto older = binary::unseal(model_magic, model_version_without_floors, bytes);
-  if (!payload && !older)
-    return broken(payload.err().detail);
   const bool has_floors = payload.ok();
-  if (!has_floors)
-    payload = older;
+  if (!has_floors) {
+    auto older = binary::unseal(model_magic, model_version_without_floors, bytes);
+    if (!older)
+      return broken(payload.err().detail);
+    payload = std::move(older);
+  }
   binary::reader in(*payload);
   model_data m;
   auto card = read_card(in);
