@@ -12,11 +12,8 @@ namespace {
 constexpr auto component = "spill";
 constexpr auto raw = log_topic::raw;
 
-std::size_t size_of(const std::vector<log_entry>& entries) {
-  std::size_t n = 0;
-  for (const auto& e : entries)
-    n += e.key.size() + e.value.size() + e.traceparent.size() + sizeof(log_entry);
-  return n;
+std::size_t size_of(const log_entry& e) {
+  return e.key.size() + e.value.size() + e.traceparent.size() + sizeof(log_entry);
 }
 
 /// What a log that is away says, as opposed to one that never takes these entries.
@@ -37,7 +34,7 @@ result<std::unique_ptr<spill>> spill::open(event_log& log, std::unique_ptr<event
     return error{ec::invalid,
                  fmt::format("the spill has {} slots and the log {}; let it drain with the log that it was made for",
                              disk->slots(), log.slots()),
-                 "spill.mib"};
+                 "kafka.spill_mib"};
   std::unique_ptr<spill> out(new spill(log, std::move(disk), settings));
   if (auto ok = out->recover(); !ok)
     return ok.err();
@@ -53,7 +50,7 @@ result<void> spill::recover() {
       if (!records)
         return records.err();
       for (const auto& r : *records)
-        bytes_ += size_of({r.entry});
+        bytes_ += size_of(r.entry);
       events_ += static_cast<std::int64_t>(records->size());
       from = log_offset{records->back().offset.value + 1};
       at(slot).spilling = true;
@@ -120,7 +117,8 @@ void spill::refuse(waiting w, error why) {
 
 void spill::append(slot_id slot, std::vector<log_entry> entries, event_log::append_done done) {
   waiting w{std::move(entries), std::move(done), 0, std::nullopt};
-  w.bytes = size_of(w.entries);
+  for (const auto& e : w.entries)
+    w.bytes += size_of(e);
   auto& l = at(slot);
   std::unique_lock lock(l.mutex);
   if (!l.queued.empty() && l.queued_bytes + w.bytes > settings_.held_bytes_max) {
@@ -258,7 +256,7 @@ void spill::follow(slot_id slot) {
   std::vector<log_entry> entries;
   entries.reserve(records->size());
   for (auto& r : *records) {
-    sent.bytes += size_of({r.entry});
+    sent.bytes += size_of(r.entry);
     entries.push_back(std::move(r.entry));
   }
   {
