@@ -217,6 +217,7 @@ void fill_payment(const facts& f, const history& before, std::array<double, coun
   fill_lifts(p, out);
   if (f.ip_abroad)
     out[35] = *f.ip_abroad ? 1 : 0;
+  out[36] = f.hour;
 }
 
 double hour_rarity(const facts& f, const history& h) {

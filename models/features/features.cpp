@@ -18,6 +18,7 @@ struct description {
   /// 1: more of it never makes fraud less likely.
   int monotone = 0;
   bool one_sided = false;
+  bool labels_only = false;
 };
 
 /// The order of `compute`.
@@ -58,6 +59,7 @@ constexpr std::array<description, count> all{{
     {"fraud_lift", "times as often fraud as usual: card, device, address or customer", scale::ratio, 1},
     {"domain_fraud_lift", "times as often fraud as usual: e-mail domain", scale::ratio, 1},
     {"ip_abroad", "IP address in another country than the postal address", scale::flag, 1},
+    {"hour_of_day", "hour of day (UTC)", scale::plain, 0, false, true},
 }};
 
 } // namespace
@@ -97,6 +99,16 @@ const std::vector<bool>& one_sided() {
     std::vector<bool> list;
     for (const auto& d : all)
       list.push_back(d.one_sided);
+    return list;
+  }();
+  return out;
+}
+
+const std::vector<bool>& labels_only() {
+  static const auto out = [] {
+    std::vector<bool> list;
+    for (const auto& d : all)
+      list.push_back(d.labels_only);
     return list;
   }();
   return out;

@@ -41,10 +41,12 @@ namespace pulse::features {
 ///   postal address turned out as fraud, by labels received before, as a logarithm; domain_fraud_lift: those of the
 ///   e-mail domain.
 /// - ip_abroad: 1 when the IP address is in another country than the postal address, else 0.
+/// - hour_of_day: 0 to 23, of event time (UTC). Only labels say which hours are bad ones; how unusual an hour is,
+///   hour_rarity says.
 /// Missing (NaN) where the event or the history does not carry it.
 const std::vector<std::string>& names();
 
-inline constexpr std::size_t count = 36;
+inline constexpr std::size_t count = 37;
 
 /// The first of them, that every model is fitted on; the others only where the tenant's events carry them.
 inline constexpr std::size_t base_count = 16;
@@ -78,6 +80,9 @@ const std::vector<int>& monotone();
 /// detection::fit_options::one_sided. What is usual is the model's to say: a limit that moved with the tenant's events
 /// would push ordinary ones out of the range that the model was fitted on.
 const std::vector<bool>& one_sided();
+
+/// Per feature: true where no value is unusual by itself, so that a model without labels does not look at it.
+const std::vector<bool>& labels_only();
 
 /// `customer events in 1 h: 12 (usually 1)`: from the stored feature and the model's typical value alone.
 std::string describe(std::size_t feature, double value, double typical);

@@ -30,6 +30,8 @@ constexpr double known_share_min = 0.01;
 std::vector<std::size_t> columns_of(std::span<const features::row> rows) {
   std::vector<std::size_t> out;
   for (std::size_t j = 0; j < features::count; ++j) {
+    if (features::labels_only()[j])
+      continue;
     const auto known = static_cast<std::size_t>(
         std::count_if(rows.begin(), rows.end(), [j](const features::row& r) { return !std::isnan(r[j]); }));
     if (j < features::base_count ||

@@ -186,6 +186,33 @@ TEST_CASE("an event without customer, amount or address has no such features and
       CHECK_FALSE(std::isinf(x));
 }
 
+TEST_CASE("the hour of day is that of event time, before 1970 too, and only labels make a model look at it",
+          "[features][risk][f:4.8]") {
+  const auto hour = index_of("hour_of_day");
+  tenant_scorer scorer;
+  CHECK(scorer.feature_row(order("c", 0, 100))[hour] == 0);
+  CHECK(scorer.feature_row(order("c", 23 * hour_ms + 59 * minute_ms, 100))[hour] == 23);
+  CHECK(scorer.feature_row(order("c", -1, 100))[hour] == 23);
+  CHECK(scorer.feature_row(order("c", -day_ms, 100))[hour] == 0);
+  auto late = order("c", 5 * hour_ms, 100);
+  late.received_at.value += 3 * day_ms;
+  CHECK(scorer.feature_row(late)[hour] == 5);
+  std::vector<features::row> rows;
+  for (int i = 0; i < 200; ++i) {
+    auto e = order("c" + std::to_string(i % 7), start + i * 50 * minute_ms, 1'000 + i);
+    rows.push_back(scorer.score(e, log_offset{i}));
+    REQUIRE_FALSE(std::isnan(rows.back()[hour]));
+  }
+  const auto model = scoring::fit_on_features(rows, {.n_estimators = 5}).value();
+  const auto has = [&](const char* name) {
+    return std::count(model.features().begin(), model.features().end(), name) == 1;
+  };
+  CHECK_FALSE(has("hour_of_day"));
+  CHECK(has("hour_rarity"));
+  CHECK(has("customer_payments_7d"));
+  CHECK(features::describe(hour, 3, 14) == "hour of day (UTC): 3 (usually 14)");
+}
+
 TEST_CASE("what is described can be recomputed from the stored feature", "[features]") {
   const auto i = index_of("customer_events_1h");
   CHECK(features::describe(i, std::log1p(12.0), std::log1p(1.0)) == "customer's events in 1 h: 12 (usually 1)");

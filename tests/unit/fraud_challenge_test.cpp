@@ -155,3 +155,26 @@ TEST_CASE("the higher of anomaly and fraud is the score, and its parts add up ex
   }
   CHECK(raised > 100);
 }
+
+TEST_CASE("a judge from before a feature was added says of a row what it said without it", "[risk][f:5.12]") {
+  auto before = features::names();
+  REQUIRE(before.back() == "hour_of_day");
+  before.pop_back();
+  const auto history = payments(2000, 6, 0, before.size());
+  const auto judge =
+      std::make_shared<const fraud::judge>(fraud::challenge(history, before, {}, quick()).value().challenger.value());
+  const auto placed = scoring::place(std::make_shared<const fraud::judge>(fraud::judge::load(judge->save()).value()));
+  REQUIRE(placed.ok());
+  for (std::size_t i = 0; i < 200; ++i) {
+    features::row row;
+    std::copy_n(&history.values[i * before.size()], before.size(), row.begin());
+    auto without = scoring::unscored({}), with = without;
+    row.back() = std::numeric_limits<float>::quiet_NaN();
+    scoring::add_fraud(without, row, *placed, {});
+    row.back() = static_cast<float>(i % 24);
+    scoring::add_fraud(with, row, *placed, {});
+    CHECK(with.parts == without.parts);
+    CHECK(with.score ==
+          scoring::score_of_tail(judge->tail(judge->trees().margin(std::span(row).first(before.size())))));
+  }
+}

@@ -211,6 +211,8 @@ void check_weeks(const oracle& o, const event& e, const features::row& row) {
       failed = std::max(failed.value_or(0), std::log1p(static_cast<double>(n)));
     }
   same("failed_payments_1h", failed);
+  // Days and hours of UTC began at 0; the times of the test lie after it.
+  same("hour_of_day", static_cast<double>(e.occurred_at.value / hour_ms % 24));
 }
 
 void check_lifts(const oracle& o, const event& e, const features::row& row) {
