@@ -148,6 +148,8 @@ void write_calibration(binary::writer& out, const calibration& c) {
 std::optional<calibration> read_calibration(binary::reader& in) {
   calibration out;
   const auto n = in.get_count(16);
+  out.score.reserve(n);
+  out.share.reserve(n);
   for (std::size_t i = 0; i < n; ++i) {
     out.score.push_back(in.get<double>());
     out.share.push_back(in.get<double>());

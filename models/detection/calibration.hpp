@@ -22,6 +22,10 @@ struct calibration {
   double tail(double x) const;
   /// The score that a share p of rows reaches: the alarm limit for "p of all".
   double limit(double p) const;
+
+  std::size_t memory_bytes() const {
+    return (score.capacity() + share.capacity()) * sizeof(double);
+  }
 };
 
 /// `scores` are of rows out of bag; at least one. Tail: the top two-hundredth, at least ten, by Zhang and Stephens

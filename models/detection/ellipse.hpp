@@ -45,6 +45,10 @@ public:
     return centre_.empty();
   }
 
+  std::size_t memory_bytes() const {
+    return (centre_.capacity() + inverse_.capacity()) * sizeof(float);
+  }
+
   void write(binary::writer& out) const;
   bool read(binary::reader& in, std::size_t columns);
 

@@ -78,16 +78,18 @@ grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& 
     psi = std::min(psi, std::max<std::size_t>(1, data.rows * 632 / 1000));
   out.f.rule = rule;
   out.f.psi = static_cast<std::uint32_t>(psi);
-  out.f.c = path_length_table(out.f.psi);
-  out.f.trees.resize(options.n_estimators);
+  const auto c = path_length_table(out.f.psi);
+  out.f.c = c.back();
+  std::vector<tree> trees(options.n_estimators);
   out.samples.resize(options.n_estimators);
   run_all(options, options.n_estimators, [&](std::size_t i) {
     random_stream random(options.random_state, static_cast<std::uint64_t>(rule) << 32 | i);
     out.samples[i] = draw_sample(data.rows, out.f.psi, random);
-    out.f.trees[i] = grow_tree(data, out.samples[i], rule, random, out.f.c);
+    trees[i] = grow_tree(data, out.samples[i], rule, random, c);
     if (options.tree_done)
       options.tree_done();
   });
+  out.f.trees = packed_trees(trees, c);
   return out;
 }
 
@@ -205,6 +207,7 @@ bundle_values fit_terms(model_data& m, matrix_view rows, const float_matrix& dat
     std::swap(kept[i - 1], kept[random.below(static_cast<std::uint32_t>(i))]);
   m.local.near = neighbours(placed, rows.columns, kept);
   out.near = held_out_near(m.local.near, placed, rows.columns, looked_at, options);
+  m.local.near.forget_rows();
   return out;
 }
 
@@ -258,7 +261,6 @@ result<model> fit(matrix_view given, std::vector<std::string> names, const fit_o
   std::vector<member_values> scores;
   for (auto rule : rules) {
     auto g = grow_forest(data, rule, options);
-    g.f.pack();
     scores.push_back(measured(out_of_bag(g, data, looked_at, options), forest_span_min));
     m->forests.push_back(std::move(g.f));
   }

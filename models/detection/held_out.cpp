@@ -47,7 +47,7 @@ std::vector<std::uint32_t> even_rows(std::size_t rows, std::size_t most) {
 std::vector<double> out_of_bag(const grown& g, const float_matrix& data, std::span<const std::uint32_t> rows,
                                const fit_options& options) {
   std::vector<double> out(rows.size(), -1);
-  if (!(g.f.c.back() > 0))
+  if (!(g.f.c > 0))
     return out;
   by_blocks(options, rows.size(), [&](std::size_t first, std::size_t last) {
     const auto here = rows.subspan(first, last - first);
@@ -60,11 +60,7 @@ std::vector<double> out_of_bag(const grown& g, const float_matrix& data, std::sp
     // Tree by tree: one tree fits the cache, all of them do not.
     for (std::size_t i = 0; i < g.f.trees.size(); ++i) {
       std::fill(h.begin(), h.end(), 0.0);
-      if (g.f.packed.usable() && !missing)
-        g.f.packed.add_path_lengths(i, values, data.columns, h);
-      else
-        for (std::size_t k = 0; k < here.size(); ++k)
-          h[k] = path_length(g.f.trees[i], data.row(here[k]), g.f.c, missing);
+      g.f.trees.add_path_lengths(i, values, data.columns, missing, h);
       mark_seen(g.samples[i], here, seen);
       for (std::size_t k = 0; k < here.size(); ++k) {
         sum_all[k] += h[k];

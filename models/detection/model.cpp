@@ -185,14 +185,15 @@ std::vector<scored> model::score_all(matrix_view rows) const {
       walkable = walkable && !std::isnan(narrow[i]);
     }
     for (const auto& f : m.forests)
-      walkable = walkable && f.packed.usable() && f.c.back() > 0;
+      walkable = walkable && f.c > 0;
     std::fill(forests.begin(), forests.end(), 0.0);
     for (const auto& f : m.forests) {
       if (!walkable)
         break;
       std::fill(sums.begin(), sums.end(), 0.0);
-      for (std::size_t t = 0; t < f.packed.size(); ++t)
-        f.packed.add_path_lengths(t, std::span(narrow).first(wide.size()), rows.columns, std::span(sums).first(n));
+      for (std::size_t t = 0; t < f.trees.size(); ++t)
+        f.trees.add_path_lengths(t, std::span(narrow).first(wide.size()), rows.columns, false,
+                                 std::span(sums).first(n));
       for (std::size_t i = 0; i < n; ++i)
         forests[i] += f.scale * f.to_score(sums[i]);
     }
@@ -210,17 +211,9 @@ std::vector<contribution> model::explain(std::span<const double> row) const {
   PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
   const feature_row x(m, row);
   std::vector<double> by_column(row.size());
-  for (const auto& f : m.forests) {
-    if (!(f.c.back() > 0))
-      continue;
-    const auto scale = -f.scale / static_cast<double>(f.trees.size()) / f.c.back();
-    if (f.packed.usable() && !x.has_missing) {
-      f.packed.attribute(x.view, scale, by_column);
-      continue;
-    }
-    for (const auto& t : f.trees)
-      attribute_path(t, x.view, f.c, scale, by_column);
-  }
+  for (const auto& f : m.forests)
+    if (f.c > 0)
+      f.trees.attribute(x.view, x.has_missing, -f.scale / static_cast<double>(f.trees.size()) / f.c, by_column);
   if (m.range_scale > 0)
     attribute_terms(m, x.view, by_column);
   const auto sum = m.range_scale > 0 ? excess_sum(m, row) : 0;
@@ -253,32 +246,25 @@ std::vector<contribution> model::explain_local(std::span<const double> row) cons
 
 std::size_t model::memory_bytes() const {
   const auto& m = *data_;
-  auto bytes = sizeof m;
-  for (const auto& f : m.forests) {
-    bytes += f.packed.memory_bytes() + f.c.size() * sizeof(double);
-    for (const auto& t : f.trees)
-      bytes += sizeof t + t.capacity() * sizeof(node);
-  }
-  // Ranges, floors, tails, scales, names; both ellipses; neighbours.
-  const auto columns = m.features.size();
-  bytes += columns *
-           (sizeof(column_range) + sizeof(double) + sizeof(column_tail) + sizeof(column_scale) + sizeof(std::string));
-  return bytes + m.inner.size() * columns * columns * sizeof(float) +
-         (m.local.empty() ? 0 : neighbours::rows_max * columns * sizeof(std::int16_t));
+  const auto of = [](const auto& v) {
+    return v.capacity() * sizeof v[0];
+  };
+  auto bytes = sizeof m + of(m.id) + of(m.features) + of(m.ranges) + of(m.floors) + of(m.forests) + of(m.tails) +
+               of(m.scales) + of(m.inner) + m.calibrated.memory_bytes() + m.local.calibrated.memory_bytes() +
+               m.combined.memory_bytes() + m.local.near.memory_bytes();
+  for (const auto& name : m.features)
+    bytes += of(name);
+  for (const auto& f : m.forests)
+    bytes += f.trees.memory_bytes();
+  for (const auto& i : m.inner)
+    bytes += i.shape.memory_bytes();
+  return bytes;
 }
 
 double model::base() const {
   auto total = data_->offset;
-  for (const auto& f : data_->forests) {
-    if (!(f.c.back() > 0)) {
-      total -= f.scale;
-      continue;
-    }
-    double sum = 0;
-    for (const auto& t : f.trees)
-      sum += t[0].feature == leaf ? t[0].depth + f.c[t[0].n] : static_cast<double>(t[0].value);
-    total -= f.scale * sum / static_cast<double>(f.trees.size()) / f.c.back();
-  }
+  for (const auto& f : data_->forests)
+    total -= f.c > 0 ? f.scale * f.trees.root_sum() / static_cast<double>(f.trees.size()) / f.c : f.scale;
   return total + data_->tails_term.of(mean_bits(*data_));
 }
 

@@ -25,31 +25,17 @@ struct forest {
   std::uint32_t psi = 1;
   /// What one unit of this forest's log2 score adds to log2_total.
   double scale = 1;
-  /// path_length_table(psi).
-  std::vector<double> c;
-  std::vector<tree> trees;
-  /// The same trees once more, for speed; empty until pack() was called.
-  packed_trees packed;
-
-  void pack() {
-    packed = packed_trees(trees, c);
-  }
+  /// average_path_length(psi); 0 for forests of one row.
+  double c = 0;
+  packed_trees trees;
 
   /// log2 of the score of Liu, Ting, Zhou (2008): -(mean path length) / c(psi); -1 for forests of one row.
   double log2_score(std::span<const float> row, bool has_missing) const {
-    if (!(c.back() > 0))
-      return -1;
-    double sum = 0;
-    if (packed.usable() && !has_missing)
-      sum = packed.path_length_sum(row);
-    else
-      for (const auto& t : trees)
-        sum += path_length(t, row, c, has_missing);
-    return to_score(sum);
+    return c > 0 ? to_score(trees.path_length_sum(row, has_missing)) : -1;
   }
 
   double to_score(double path_lengths) const {
-    return -path_lengths / static_cast<double>(trees.size()) / c.back();
+    return -path_lengths / static_cast<double>(trees.size()) / c;
   }
 };
 

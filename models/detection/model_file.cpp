@@ -23,8 +23,8 @@ void write_forest(binary::writer& out, const forest& f) {
   out.put_varint(f.psi);
   out.put(f.scale);
   out.put_varint(f.trees.size());
-  for (const auto& t : f.trees)
-    write_tree(out, t);
+  for (std::size_t t = 0; t < f.trees.size(); ++t)
+    write_tree(out, f.trees.unpacked(t));
 }
 
 result<forest> read_forest(binary::reader& in, std::size_t columns) {
@@ -32,21 +32,23 @@ result<forest> read_forest(binary::reader& in, std::size_t columns) {
   const auto rule = in.get<std::uint8_t>();
   const auto psi = in.get_varint();
   f.scale = in.get<double>();
-  const auto trees = in.get_count(2);
+  const auto count = in.get_count(2);
   if (!in.ok() || rule > static_cast<std::uint8_t>(split_rule::kurtosis) || psi < 1 || psi > 65'536 || !(f.scale > 0) ||
-      f.scale > scale_max || trees < 1 || trees > 10'000)
+      f.scale > scale_max || count < 1 || count > 10'000)
     return broken("a forest's head is impossible");
   f.rule = static_cast<split_rule>(rule);
   f.psi = static_cast<std::uint32_t>(psi);
-  f.c = path_length_table(f.psi);
-  f.trees.reserve(trees);
-  for (std::size_t i = 0; i < trees; ++i) {
-    auto t = read_tree(in, columns, f.psi, f.c);
+  const auto c = path_length_table(f.psi);
+  f.c = c.back();
+  std::vector<tree> trees;
+  trees.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto t = read_tree(in, columns, f.psi, c);
     if (!t)
       return broken(fmt::format("tree {} is no tree", i));
-    f.trees.push_back(std::move(*t));
+    trees.push_back(std::move(*t));
   }
-  f.pack();
+  f.trees = packed_trees(trees, c);
   return f;
 }
 
@@ -66,6 +68,9 @@ result<model_card> read_card(binary::reader& in) {
 
 bool read_columns(binary::reader& in, model_data& m, bool has_floors) {
   const auto n = in.get_count(has_floors ? 41 : 33);
+  m.features.reserve(n);
+  m.ranges.reserve(n);
+  m.floors.reserve(n);
   for (std::size_t j = 0; j < n; ++j) {
     m.features.emplace_back(in.get_text());
     column_range r;
@@ -116,6 +121,8 @@ bool read_term(binary::reader& in, capped_term& out) {
 }
 
 bool read_terms(binary::reader& in, model_data& m) {
+  m.tails.reserve(m.features.size());
+  m.scales.reserve(m.features.size());
   for (std::size_t j = 0; j < m.features.size(); ++j) {
     auto tail = read_column_tail(in);
     const auto centre = in.get<float>();

@@ -13,29 +13,33 @@ namespace {
 constexpr double parts_of_one = 1024;
 constexpr std::int16_t unknown = -32768;
 
+float to_point(std::int16_t parts) {
+  return parts == unknown ? NAN : static_cast<float>(parts / parts_of_one);
+}
+
+std::int16_t to_parts(double x) {
+  return std::isnan(x) ? unknown : static_cast<std::int16_t>(std::lround(x * parts_of_one));
+}
+
 } // namespace
 
 neighbours::neighbours(std::span<const double> placed, std::size_t columns, std::span<const std::uint32_t> rows) :
-  columns_(columns), rows_(rows.begin(), rows.end()) {
-  for (auto r : rows)
-    for (auto x : placed.subspan(r * columns, columns))
-      points_.push_back(std::isnan(x) ? unknown : static_cast<std::int16_t>(std::lround(x * parts_of_one)));
-  lay_out();
+  rows_(rows.begin(), rows.end()) {
+  make_room(rows.size(), columns);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    for (std::size_t j = 0; j < columns; ++j)
+      points_[place_of(i, j)] = to_point(to_parts(placed[rows[i] * columns + j]));
 }
 
-void neighbours::lay_out() {
-  rows_kept_ = points_.size() / columns_;
-  wide_.assign(groups() * columns_ * group, 0);
-  for (std::size_t i = 0; i < rows_kept_; ++i)
-    for (std::size_t j = 0; j < columns_; ++j) {
-      const auto p = points_[i * columns_ + j];
-      wide_[(i / group * columns_ + j) * group + i % group] = p == unknown ? NAN : static_cast<float>(p / parts_of_one);
-    }
+void neighbours::make_room(std::size_t rows, std::size_t columns) {
+  columns_ = columns;
+  rows_kept_ = rows;
+  points_.assign(groups() * columns * group, 0);
 }
 
 void neighbours::distances(std::span<const double> placed, std::size_t g, std::span<float, group> out) const {
   std::fill(out.begin(), out.end(), 0.0f);
-  const auto* at = &wide_[g * columns_ * group];
+  const auto* at = &points_[g * columns_ * group];
   for (std::size_t j = 0; j < columns_; ++j, at += group) {
     const auto x = static_cast<float>(placed[j]);
     for (std::size_t k = 0; k < group; ++k) {
@@ -70,7 +74,7 @@ void neighbours::explain(std::span<const double> placed, std::span<double> parts
     const auto k =
         static_cast<std::size_t>(std::min_element(d.begin(), d.begin() + static_cast<long>(size_of(g))) - d.begin());
     const auto nearest = static_cast<double>(d[k]);
-    const auto* at = &wide_[g * columns_ * group + k];
+    const auto* at = &points_[g * columns_ * group + k];
     double squares = 0;
     for (std::size_t j = 0; j < columns_; ++j) {
       const auto u = placed[j] - static_cast<double>(at[j * group]);
@@ -87,20 +91,20 @@ void neighbours::explain(std::span<const double> placed, std::span<double> parts
 }
 
 void neighbours::write(binary::writer& out) const {
-  out.put_varint(points_.size() / columns_);
-  for (auto x : points_)
-    out.put(x);
+  out.put_varint(rows_kept_);
+  for (std::size_t i = 0; i < rows_kept_; ++i)
+    for (std::size_t j = 0; j < columns_; ++j)
+      out.put(to_parts(static_cast<double>(points_[place_of(i, j)])));
 }
 
 bool neighbours::read(binary::reader& in, std::size_t columns) {
-  columns_ = columns;
   const auto n = in.get_count(2 * columns);
   if (!in.ok() || n < 1 || n > rows_max)
     return false;
-  points_.resize(n * columns);
-  for (auto& x : points_)
-    x = in.get<std::int16_t>();
-  lay_out();
+  make_room(n, columns);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < columns; ++j)
+      points_[place_of(i, j)] = to_point(in.get<std::int16_t>());
   return in.ok();
 }
 

@@ -31,7 +31,16 @@ public:
   static constexpr std::uint32_t none = 0xffffffff;
 
   bool empty() const {
-    return points_.empty();
+    return rows_kept_ == 0;
+  }
+
+  /// The numbers of the kept rows are known until here; then `except` is no more.
+  void forget_rows() {
+    rows_ = {};
+  }
+
+  std::size_t memory_bytes() const {
+    return points_.capacity() * sizeof(float) + rows_.capacity() * sizeof(std::uint32_t);
   }
 
   void write(binary::writer& out) const;
@@ -40,7 +49,11 @@ public:
 private:
   /// Square distances to the rows of one group.
   void distances(std::span<const double> placed, std::size_t g, std::span<float, group> out) const;
-  void lay_out();
+  void make_room(std::size_t rows, std::size_t columns);
+  /// Where column j of kept row i stands.
+  std::size_t place_of(std::size_t i, std::size_t j) const {
+    return (i / group * columns_ + j) * group + i % group;
+  }
 
   std::size_t groups() const {
     return (rows_kept_ + group - 1) / group;
@@ -53,11 +66,10 @@ private:
 
   std::size_t columns_ = 0;
   std::size_t rows_kept_ = 0;
-  /// Kept rows in order of drawing: every `group` of them are one sample. Two bytes a value, in 1/1024.
-  std::vector<std::int16_t> points_;
-  /// The same for speed: group by group, column by column, the group's rows side by side; NaN is unknown.
-  std::vector<float> wide_;
-  /// Their row numbers while fitting; empty after loading.
+  /// Kept rows in order of drawing: every `group` of them are one sample. Group by group, column by column, the group's
+  /// rows side by side; whole 1/1024 that fit in 16 bits, so that the file has half; NaN is unknown.
+  std::vector<float> points_;
+  /// Their row numbers while fitting.
   std::vector<std::uint32_t> rows_;
 };
 

@@ -3,152 +3,199 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <cmath>
+#include <unordered_map>
 
 namespace pulse::detection {
 
 namespace {
 
-/// Trees walked at once: enough to hide the wait for memory.
+/// Trees or rows walked at once: enough to hide the wait for memory.
 constexpr std::size_t lanes = 8;
+
+/// No number, with room for 22 bits.
+constexpr std::uint32_t leaf_mark = 0x7fc00000;
 
 } // namespace
 
 packed_trees::packed_trees(std::span<const tree> trees, std::span<const double> c) {
+  std::size_t nodes = 0;
   for (const auto& t : trees)
-    for (const auto& n : t)
+    nodes += t.size();
+  steps_.reserve(nodes);
+  first_.reserve(trees.size());
+  value_.reserve((nodes - trees.size()) / 2);
+  rows_.reserve(value_.capacity());
+  std::unordered_map<std::uint64_t, std::uint32_t> known;
+  std::vector<std::uint32_t> level;
+  for (const auto& t : trees) {
+    first_.push_back(static_cast<std::uint32_t>(steps_.size()));
+    // Level by level: whoever is met first has its children first.
+    level.assign(1, 0);
+    for (std::size_t i = 0; i < level.size(); ++i) {
+      const auto& n = t[level[i]];
       depth_ = std::max(depth_, int{n.depth});
-  if (depth_ > depth_max)
-    return;
-  const auto splits = (std::size_t{1} << depth_) - 1;
-  threshold_.assign(trees.size() * splits, std::numeric_limits<float>::infinity());
-  feature_.assign(trees.size() * splits, 0);
-  value_.assign(trees.size() * splits, 0);
-  leaf_.assign(trees.size() * (splits + 1), 0);
-  for (std::size_t i = 0; i < trees.size(); ++i)
-    fill(trees[i], 0, i, 0, 0, c);
-  trees_ = trees.size();
-}
-
-std::uint16_t packed_trees::leaf_code(double value) {
-  // At most 9 depths times 256 counts.
-  const auto at = std::find(values_.begin(), values_.end(), value);
-  const auto code = static_cast<std::uint16_t>(at - values_.begin());
-  if (at == values_.end())
-    values_.push_back(value);
-  return code;
-}
-
-void packed_trees::fill(const tree& t, std::uint32_t from, std::size_t base, std::size_t at, std::uint16_t last_feature,
-                        std::span<const double> c) {
-  const auto splits = (std::size_t{1} << depth_) - 1;
-  const auto& n = t[from];
-  if (n.feature != leaf) {
-    threshold_[base * splits + at] = n.threshold;
-    feature_[base * splits + at] = n.feature;
-    value_[base * splits + at] = n.value;
-    fill(t, from + 1, base, 2 * at + 1, n.feature, c);
-    fill(t, n.right, base, 2 * at + 2, n.feature, c);
-    return;
-  }
-  // Whatever a row does below a leaf, it arrives at the leaf's value; what single precision leaves over until then goes
-  // to the column of the last split.
-  auto first = at, last = at;
-  while (first < splits) {
-    for (auto i = first; i <= last; ++i) {
-      feature_[base * splits + i] = last_feature;
-      value_[base * splits + i] = n.value;
+      if (n.feature == leaf) {
+        const auto [at, fresh] =
+            known.try_emplace(std::uint64_t{n.depth} << 32 | n.n, static_cast<std::uint32_t>(leaves_.size()));
+        if (fresh)
+          leaves_.push_back({n.depth + c[n.n], n.n});
+        steps_.push_back({std::bit_cast<float>(leaf_mark | at->second), 0, 0});
+        continue;
+      }
+      steps_.push_back({n.threshold, n.feature, static_cast<std::uint16_t>(level.size() - i)});
+      value_.push_back(n.value);
+      rows_.push_back(static_cast<std::uint16_t>(n.n - 1));
+      level.push_back(level[i] + 1);
+      level.push_back(n.right);
     }
-    first = 2 * first + 1, last = 2 * last + 2;
   }
-  const auto code = leaf_code(n.depth + c[n.n]);
-  for (auto i = first; i <= last; ++i)
-    leaf_[base * (splits + 1) + i - splits] = code;
+  leaves_.shrink_to_fit();
 }
 
-/// Leaves that the row falls in, of the trees from t on.
-void packed_trees::find_leaves(const float* x, std::size_t t, std::span<std::uint32_t> at) const {
-  const auto splits = (std::size_t{1} << depth_) - 1;
-  const auto* threshold = threshold_.data() + t * splits;
-  const auto* feature = feature_.data() + t * splits;
-  std::array<std::uint32_t, lanes> where{};
-  if (at.size() == lanes) {
-    for (int d = 0; d < depth_; ++d)
-      for (std::size_t k = 0; k < lanes; ++k) {
-        const auto n = k * splits + where[k];
-        where[k] = 2 * where[k] + 1 + static_cast<std::uint32_t>(x[feature[n]] > threshold[n]);
-      }
-  } else {
-    for (int d = 0; d < depth_; ++d)
-      for (std::size_t k = 0; k < at.size(); ++k) {
-        const auto n = k * splits + where[k];
-        where[k] = 2 * where[k] + 1 + static_cast<std::uint32_t>(x[feature[n]] > threshold[n]);
-      }
-  }
-  std::copy_n(where.begin(), at.size(), at.begin());
+std::uint32_t packed_trees::rows_at(std::size_t t, const step& s) const {
+  return s.is_leaf() ? leaf_at(s).rows : rows_[split_at(t, s)] + 1u;
 }
 
-double packed_trees::path_length_sum(std::span<const float> row) const {
-  const auto splits = (std::size_t{1} << depth_) - 1;
+double packed_trees::value_at(std::size_t t, const step& s) const {
+  return s.is_leaf() ? leaf_at(s).path_length : static_cast<double>(value_[split_at(t, s)]);
+}
+
+double packed_trees::both_ways(std::size_t t, const step* at, std::span<const float> row) const {
+  for (; !at->is_leaf(); at = at->next(row.data())) {
+    if (!std::isnan(row[at->feature]))
+      continue;
+    const auto* below = at + at->skip;
+    const auto left = static_cast<double>(rows_at(t, below[0])) / rows_at(t, *at);
+    return left * both_ways(t, below, row) + (1 - left) * both_ways(t, below + 1, row);
+  }
+  return leaf_at(*at).path_length;
+}
+
+double packed_trees::path_length_sum(std::span<const float> row, bool has_missing) const {
   double sum = 0;
-  std::array<std::uint32_t, lanes> at;
-  for (std::size_t t = 0; t < trees_; t += lanes) {
-    const auto n = std::min(lanes, trees_ - t);
-    find_leaves(row.data(), t, std::span(at).first(n));
+  if (has_missing) {
+    for (std::size_t t = 0; t < size(); ++t)
+      sum += both_ways(t, &steps_[first_[t]], row);
+    return sum;
+  }
+  std::array<const step*, lanes> at;
+  for (std::size_t t = 0; t < size(); t += lanes) {
+    const auto n = std::min(lanes, size() - t);
+    // Where there are too few, the last one is walked for the others too.
+    for (std::size_t k = 0; k < lanes; ++k)
+      at[k] = &steps_[first_[t + std::min(k, n - 1)]];
+    for (int d = 0; d < depth_; ++d)
+      for (auto& s : at)
+        s = s->next(row.data());
     for (std::size_t k = 0; k < n; ++k)
-      sum += values_[leaf_[(t + k) * (splits + 1) + at[k] - splits]];
+      sum += leaf_at(*at[k]).path_length;
   }
   return sum;
 }
 
-void packed_trees::attribute(std::span<const float> row, double scale, std::span<double> per_column) const {
-  const auto splits = (std::size_t{1} << depth_) - 1;
-  std::array<std::uint32_t, lanes> at;
-  for (std::size_t t = 0; t < trees_; t += lanes) {
-    const auto n = std::min(lanes, trees_ - t);
-    find_leaves(row.data(), t, std::span(at).first(n));
-    for (std::size_t k = 0; k < n; ++k) {
-      const auto first = (t + k) * splits;
-      // A tree of one leaf has nothing to tell.
-      if (depth_ == 0 || threshold_[first] == std::numeric_limits<float>::infinity())
-        continue;
-      auto here = static_cast<double>(value_[first]);
-      std::size_t node = 0;
-      for (auto d = depth_; d-- > 0;) {
-        // The way to a leaf stands in its number.
-        const auto next = ((at[k] + 1) >> d) - 1;
-        const auto there =
-            d > 0 ? static_cast<double>(value_[first + next]) : values_[leaf_[(t + k) * (splits + 1) + next - splits]];
-        per_column[feature_[first + node]] += scale * (there - here);
-        here = there;
-        node = next;
-      }
+void packed_trees::add_path_lengths(std::size_t t, std::span<const float> rows, std::size_t columns, bool has_missing,
+                                    std::span<double> out) const {
+  const auto* root = &steps_[first_[t]];
+  std::size_t i = 0;
+  for (; !has_missing && i + lanes <= out.size(); i += lanes) {
+    const auto* x = &rows[i * columns];
+    std::array<const step*, lanes> at;
+    at.fill(root);
+    for (int d = 0; d < depth_; ++d)
+      for (std::size_t k = 0; k < lanes; ++k)
+        at[k] = at[k]->next(x + k * columns);
+    for (std::size_t k = 0; k < lanes; ++k)
+      out[i + k] += leaf_at(*at[k]).path_length;
+  }
+  for (; i < out.size(); ++i)
+    out[i] += both_ways(t, root, rows.subspan(i * columns, columns));
+}
+
+void packed_trees::attribute_both_ways(std::size_t t, const step* at, double here, std::span<const float> row,
+                                       double scale, std::span<double> per_column) const {
+  while (!at->is_leaf()) {
+    auto& column = per_column[at->feature];
+    if (std::isnan(row[at->feature])) {
+      // A split's value is a float: what its rounding leaves over is this column's, so that sums stay exact.
+      const auto* below = at + at->skip;
+      const auto left = static_cast<double>(rows_at(t, below[0])) / rows_at(t, *at);
+      const auto left_value = value_at(t, below[0]), right_value = value_at(t, below[1]);
+      column += scale * (left * left_value + (1 - left) * right_value - here);
+      attribute_both_ways(t, below, left_value, row, scale * left, per_column);
+      scale *= 1 - left;
+      at = below + 1;
+      here = right_value;
+      continue;
+    }
+    at = at->next(row.data());
+    const auto there = value_at(t, *at);
+    column += scale * (there - here);
+    here = there;
+  }
+}
+
+/// Trees t to t + n: first all ways at once, then what happened on them.
+void packed_trees::attribute_one_way(std::size_t t, std::size_t n, std::span<const float> row, double scale,
+                                     std::span<double> per_column) const {
+  std::array<std::array<const step*, lanes>, tree_depth_max + 1> way;
+  for (std::size_t k = 0; k < lanes; ++k)
+    way[0][k] = &steps_[first_[t + std::min(k, n - 1)]];
+  for (std::size_t d = 0; d < static_cast<std::size_t>(depth_); ++d)
+    for (std::size_t k = 0; k < lanes; ++k)
+      way[d + 1][k] = way[d][k]->next(row.data());
+  for (std::size_t k = 0; k < n; ++k) {
+    auto here = value_at(t + k, *way[0][k]);
+    for (std::size_t d = 0; !way[d][k]->is_leaf(); ++d) {
+      const auto there = value_at(t + k, *way[d + 1][k]);
+      per_column[way[d][k]->feature] += scale * (there - here);
+      here = there;
     }
   }
 }
 
-void packed_trees::add_path_lengths(std::size_t t, std::span<const float> rows, std::size_t columns,
-                                    std::span<double> out) const {
-  const auto splits = (std::size_t{1} << depth_) - 1;
-  const auto* threshold = threshold_.data() + t * splits;
-  const auto* feature = feature_.data() + t * splits;
-  const auto* leaves = leaf_.data() + t * (splits + 1);
-  std::size_t i = 0;
-  for (; i + lanes <= out.size(); i += lanes) {
-    std::array<std::uint32_t, lanes> at{};
-    const auto* x = &rows[i * columns];
-    for (int d = 0; d < depth_; ++d)
-      for (std::size_t k = 0; k < lanes; ++k)
-        at[k] = 2 * at[k] + 1 + static_cast<std::uint32_t>(x[k * columns + feature[at[k]]] > threshold[at[k]]);
-    for (std::size_t k = 0; k < lanes; ++k)
-      out[i + k] += values_[leaves[at[k] - splits]];
-  }
-  for (; i < out.size(); ++i) {
-    std::size_t at = 0;
-    for (int d = 0; d < depth_; ++d)
-      at = 2 * at + 1 + static_cast<std::size_t>(rows[i * columns + feature[at]] > threshold[at]);
-    out[i] += values_[leaves[at - splits]];
-  }
+void packed_trees::attribute(std::span<const float> row, bool has_missing, double scale,
+                             std::span<double> per_column) const {
+  if (has_missing)
+    for (std::size_t t = 0; t < size(); ++t) {
+      const auto& root = steps_[first_[t]];
+      attribute_both_ways(t, &root, value_at(t, root), row, scale, per_column);
+    }
+  else
+    for (std::size_t t = 0; t < size(); t += lanes)
+      attribute_one_way(t, std::min(lanes, size() - t), row, scale, per_column);
+}
+
+double packed_trees::root_sum() const {
+  double sum = 0;
+  for (std::size_t t = 0; t < size(); ++t)
+    sum += value_at(t, steps_[first_[t]]);
+  return sum;
+}
+
+void packed_trees::unpack(std::size_t t, const step& s, std::uint16_t depth, tree& out) const {
+  const auto here = out.size();
+  out.push_back({0, static_cast<float>(value_at(t, s)), 0, rows_at(t, s), leaf, depth});
+  if (s.is_leaf())
+    return;
+  const auto* below = &s + s.skip;
+  out[here].threshold = s.threshold;
+  out[here].feature = s.feature;
+  unpack(t, below[0], static_cast<std::uint16_t>(depth + 1), out);
+  out[here].right = static_cast<std::uint32_t>(out.size());
+  unpack(t, below[1], static_cast<std::uint16_t>(depth + 1), out);
+}
+
+tree packed_trees::unpacked(std::size_t t) const {
+  tree out;
+  unpack(t, steps_[first_[t]], 0, out);
+  return out;
+}
+
+std::size_t packed_trees::memory_bytes() const {
+  return steps_.capacity() * sizeof(step) + first_.capacity() * sizeof(std::uint32_t) +
+         value_.capacity() * sizeof(float) + rows_.capacity() * sizeof(std::uint16_t) +
+         leaves_.capacity() * sizeof(leaf_kind);
 }
 
 } // namespace pulse::detection

@@ -12,41 +12,6 @@ double value_of(const node& at, std::span<const double> c) {
   return at.feature == leaf ? at.depth + c[at.n] : static_cast<double>(at.value);
 }
 
-double both_ways(const tree& t, std::size_t i, std::span<const float> row, std::span<const double> c) {
-  for (;;) {
-    const auto& at = t[i];
-    if (at.feature == leaf)
-      return at.depth + c[at.n];
-    const auto x = row[at.feature];
-    if (std::isnan(x)) {
-      const auto left = static_cast<double>(t[i + 1].n) / at.n;
-      return left * both_ways(t, i + 1, row, c) + (1 - left) * both_ways(t, at.right, row, c);
-    }
-    i = x <= at.threshold ? i + 1 : at.right;
-  }
-}
-
-void attribute_from(const tree& t, std::size_t i, std::span<const float> row, std::span<const double> c, double scale,
-                    std::span<double> per_column) {
-  while (t[i].feature != leaf) {
-    const auto& at = t[i];
-    const auto x = row[at.feature];
-    const auto here = value_of(at, c);
-    if (std::isnan(x)) {
-      // value(node) is a float: what its rounding leaves over is this column's, so that sums stay exact.
-      const auto left = static_cast<double>(t[i + 1].n) / at.n;
-      per_column[at.feature] += scale * (left * value_of(t[i + 1], c) + (1 - left) * value_of(t[at.right], c) - here);
-      attribute_from(t, i + 1, row, c, scale * left, per_column);
-      scale *= 1 - left;
-      i = at.right;
-      continue;
-    }
-    const auto next = x <= at.threshold ? i + 1 : std::size_t{at.right};
-    per_column[at.feature] += scale * (value_of(t[next], c) - here);
-    i = next;
-  }
-}
-
 } // namespace
 
 double average_path_length(std::uint32_t n) {
@@ -80,20 +45,6 @@ void finish_tree(tree& t, std::span<const double> c) {
   }
 }
 
-double path_length(const tree& t, std::span<const float> row, std::span<const double> c, bool has_missing) {
-  if (has_missing)
-    return both_ways(t, 0, row, c);
-  std::size_t i = 0;
-  while (t[i].feature != leaf)
-    i = row[t[i].feature] <= t[i].threshold ? i + 1 : t[i].right;
-  return t[i].depth + c[t[i].n];
-}
-
-void attribute_path(const tree& t, std::span<const float> row, std::span<const double> c, double scale,
-                    std::span<double> per_column) {
-  attribute_from(t, 0, row, c, scale, per_column);
-}
-
 void write_tree(binary::writer& out, const tree& t) {
   for (const auto& at : t) {
     if (at.feature == leaf) {
@@ -118,7 +69,7 @@ std::optional<tree> read_tree(binary::reader& in, std::size_t columns, std::uint
       return std::nullopt;
     if (tag != 0) {
       const auto threshold = in.get<float>();
-      if (!in.ok() || !std::isfinite(threshold))
+      if (!in.ok() || !std::isfinite(threshold) || depth == tree_depth_max)
         return std::nullopt;
       t.push_back({threshold, 0, 0, 0, static_cast<std::uint16_t>(tag - 1), depth++});
       open.push_back(here);

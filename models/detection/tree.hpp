@@ -1,5 +1,5 @@
-// One isolation tree: nodes in pre-order (the left child follows its parent), how deep a row falls, and which
-// columns made it fall so deep. Plain data; grown by grow.hpp, averaged by model.hpp.
+// One isolation tree as it is grown and filed: nodes in pre-order (the left child follows its parent). Plain data;
+// grown by grow.hpp, kept and walked by packed.hpp.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,9 @@
 namespace pulse::detection {
 
 inline constexpr std::uint16_t leaf = 0xffff;
+
+/// A tree of 65,536 rows, the most there may be, is not grown deeper.
+inline constexpr std::uint16_t tree_depth_max = 16;
 
 struct node {
   /// Left when x <= threshold.
@@ -37,14 +40,6 @@ std::vector<double> path_length_table(std::uint32_t n);
 
 /// Fills n of inner nodes and all values from the leaves' n. `c` reaches to the root's n.
 void finish_tree(tree& t, std::span<const double> c);
-
-/// Total depth of a row: depth of its leaf plus c(n) there. A NaN goes both ways, weighted by training rows.
-double path_length(const tree& t, std::span<const float> row, std::span<const double> c, bool has_missing);
-
-/// Adds scale * (value(child) - value(node)) to the column of each split on the row's way. The additions sum to
-/// scale * (path_length - value(root)); a missing value adds 0.
-void attribute_path(const tree& t, std::span<const float> row, std::span<const double> c, double scale,
-                    std::span<double> per_column);
 
 /// Pre-order: 0 and n for a leaf, column + 1 and threshold for a split.
 void write_tree(binary::writer& out, const tree& t);

@@ -207,6 +207,20 @@ TEST_CASE("no input makes it fail and every score lies in (0, 1)", "[detection][
     }
 }
 
+TEST_CASE("a tenant's whole detector takes at most a megabyte of memory", "[detection][f:5.2]") {
+  const auto data = bell(1500, 16, 31);
+  const auto m = fit_on(data);
+  const auto file = m.save();
+  CHECK(file.size() <= 400'000);
+  const auto loaded = model::load(file);
+  REQUIRE(loaded.ok());
+  for (const auto bytes : {m.memory_bytes(), loaded->memory_bytes()}) {
+    CHECK(bytes <= 1'000'000);
+    // It is counted, not guessed: the file is the tightest form there is.
+    CHECK(bytes > file.size());
+  }
+}
+
 TEST_CASE("what cannot be fitted is refused with the reason", "[detection]") {
   const std::vector<double> none;
   CHECK(fit({none, 0, 2}, {"a", "b"}).err().code == ec::invalid);

@@ -44,9 +44,12 @@ TEST_CASE("scores of scikit-learn's forest are met to 1e-12", "[detection][f:5.1
   const auto reference = nlohmann::json::parse(file);
   forest f;
   f.psi = reference["psi"].get<std::uint32_t>();
-  f.c = path_length_table(f.psi);
+  const auto c = path_length_table(f.psi);
+  std::vector<tree> trees;
   for (const auto& t : reference["trees"])
-    f.trees.push_back(read_reference_tree(t, f.c));
+    trees.push_back(read_reference_tree(t, c));
+  f.c = c.back();
+  f.trees = packed_trees(trees, c);
   REQUIRE(f.trees.size() == 10);
   for (std::size_t i = 0; i < reference["rows"].size(); ++i) {
     std::vector<float> row;
@@ -54,10 +57,6 @@ TEST_CASE("scores of scikit-learn's forest are met to 1e-12", "[detection][f:5.1
       row.push_back(to_feature(x.get<double>()));
     const auto score = std::exp2(f.log2_score(row, false));
     CHECK(std::abs(score - reference["score"][i].get<double>()) < 1e-12);
-    auto fast = f;
-    fast.pack();
-    REQUIRE(fast.packed.usable());
-    CHECK(std::exp2(fast.log2_score(row, false)) == score);
   }
 }
 

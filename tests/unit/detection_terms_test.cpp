@@ -33,22 +33,18 @@ std::vector<double> related(std::size_t rows, std::uint64_t seed) {
   return out;
 }
 
-/// Expected path length when only the columns in `known` are: unknown ones go both ways, weighted.
-double expected_length(const tree& t, std::span<const float> row, std::span<const double> c, unsigned known) {
-  std::vector<float> masked(row.begin(), row.end());
-  for (std::size_t j = 0; j < masked.size(); ++j)
-    if ((known >> j & 1) == 0)
-      masked[j] = NAN;
-  return path_length(t, masked, c, true);
-}
-
 /// Shapley values by their definition, over all subsets.
-std::vector<double> shapley(std::span<const tree> trees, std::span<const float> row, std::span<const double> c) {
+std::vector<double> shapley(const packed_trees& trees, std::span<const float> row) {
   const auto m = row.size();
   std::vector<double> worth(std::size_t{1} << m), out(m);
-  for (unsigned s = 0; s < worth.size(); ++s)
-    for (const auto& t : trees)
-      worth[s] += expected_length(t, row, c, s);
+  for (unsigned s = 0; s < worth.size(); ++s) {
+    // Columns that are not in s are unknown: they go both ways, weighted.
+    std::vector<float> masked(row.begin(), row.end());
+    for (std::size_t j = 0; j < m; ++j)
+      if ((s >> j & 1) == 0)
+        masked[j] = NAN;
+    worth[s] = trees.path_length_sum(masked, true);
+  }
   for (std::size_t j = 0; j < m; ++j)
     for (unsigned s = 0; s < worth.size(); ++s) {
       if (s >> j & 1)
@@ -164,11 +160,11 @@ TEST_CASE("reasons of single splits are Shapley values", "[detection][f:5.5]") {
     const auto sample = draw_sample(64, 2, random);
     trees.push_back(grow_tree(rows, sample, split_rule::plain, random, c));
   }
+  const packed_trees kept(trees, c);
   for (std::size_t i = 0; i < 20; ++i) {
     std::vector<double> ours(3);
-    for (const auto& t : trees)
-      attribute_path(t, rows.row(i), c, 1, ours);
-    const auto oracle = shapley(trees, rows.row(i), c);
+    kept.attribute(rows.row(i), false, 1, ours);
+    const auto oracle = shapley(kept, rows.row(i));
     for (std::size_t j = 0; j < 3; ++j)
       CHECK(std::abs(ours[j] - oracle[j]) < 1e-5);
   }
@@ -187,14 +183,14 @@ TEST_CASE("reasons of deep trees add up as Shapley values do and name the same c
     const auto sample = draw_sample(400, 64, random);
     trees.push_back(grow_tree(rows, sample, split_rule::plain, random, c));
   }
+  const packed_trees kept(trees, c);
   int same = 0;
   for (std::size_t i = 0; i < 60; ++i) {
     std::vector<float> row(rows.row(i).begin(), rows.row(i).end());
     row[i % columns] = i % 2 == 0 ? 5.0f : -5.0f;
     std::vector<double> ours(columns);
-    for (const auto& t : trees)
-      attribute_path(t, row, c, 1, ours);
-    const auto oracle = shapley(trees, row, c);
+    kept.attribute(row, false, 1, ours);
+    const auto oracle = shapley(kept, row);
     double a = 0, b = 0;
     for (std::size_t j = 0; j < columns; ++j)
       a += ours[j], b += oracle[j];
