@@ -86,7 +86,7 @@ void lease_keeper_state::ask_view(std::uint64_t request, const result<cluster::v
     return;
   }
   keeper.on_view(request, *answer, now(), out);
-  self->send(owner, view_atom_v, std::make_shared<const cluster::view>(*answer));
+  self->send(owner, view_atom_v, std::make_shared<const cluster::view>(keeper.last_view().value_or(*answer)));
 }
 
 void lease_keeper_state::failed(std::uint64_t request, const error& why, std::vector<cluster::action>& out) {

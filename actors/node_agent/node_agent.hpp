@@ -15,6 +15,7 @@
 #include "actors/context.hpp"
 #include "actors/lease_keeper/lease_keeper.hpp"
 #include "models/cluster/load_meter.hpp"
+#include "models/risk/file_formats.hpp"
 
 namespace pulse {
 
@@ -122,6 +123,7 @@ struct node_agent_state {
   // node_training.cpp: trainings, here or where there is more room.
   void train_when_free(tenant_id tenant, const std::string& kind);
   caf::result<training_ptr> train(tenant_id tenant, const std::string& kind);
+  scoring::file_formats formats() const;
   void train_here(const training_order& order);
   void train_there(const node_id& node, const training_order& order);
   void trained(const training_order& order, const training_ptr& done);

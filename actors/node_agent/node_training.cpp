@@ -4,6 +4,7 @@
 
 #include "actors/node_agent/node_agent.hpp"
 #include "actors/trainer/trainer.hpp"
+#include "models/cluster/formats.hpp"
 #include "models/cluster/room.hpp"
 #include "telemetry/log.hpp"
 
@@ -42,6 +43,12 @@ training_ptr outcome_of(const training_report& r) {
 
 } // namespace
 
+/// What a training here may write: what every node reads.
+scoring::file_formats node_agent_state::formats() const {
+  const bool newest = !part || (view && cluster::all_read(*view, cluster::newest_formats));
+  return newest ? scoring::newest_files : scoring::last_files;
+}
+
 /// One at a time: a fit takes a core. The others stay due.
 void node_agent_state::train_when_free(tenant_id tenant, const std::string& kind) {
   if (std::exchange(training, true))
@@ -69,7 +76,8 @@ caf::result<training_ptr> node_agent_state::train(tenant_id tenant, const std::s
 }
 
 void node_agent_state::train_here(const training_order& order) {
-  self->request(self->spawn<trainer, caf::detached>(context), train_timeout, train_atom_v, order.tenant, order.kind)
+  self->request(self->spawn<trainer, caf::detached>(context, formats()), train_timeout, train_atom_v, order.tenant,
+                order.kind)
       .then([this, order](const training_ptr& done) { trained(order, done); },
             [promise = order.promise](const caf::error& e) mutable { promise.deliver(e); });
 }
@@ -121,7 +129,7 @@ void node_agent_state::trainings_lost(const std::string& node) {
 
 caf::result<training_report> node_agent_state::train_for_peer(tenant_id tenant, const std::string& kind) {
   auto promise = self->make_response_promise<training_report>();
-  self->request(self->spawn<trainer, caf::detached>(context), train_timeout, train_atom_v, tenant, kind)
+  self->request(self->spawn<trainer, caf::detached>(context, formats()), train_timeout, train_atom_v, tenant, kind)
       .then([promise](const training_ptr& done) mutable { promise.deliver(report_of(done)); },
             [promise](const caf::error& e) mutable { promise.deliver(e); });
   return promise;

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "actors/trainer/cards.hpp"
 #include "models/fraud/challenge.hpp"
 #include "models/risk/drift_check.hpp"
 #include "models/risk/pooled.hpp"
@@ -34,53 +35,17 @@ std::int64_t next_training_s(std::int64_t history_ms) {
   return history_ms < scoring::settled_history_ms ? std::max<std::int64_t>(hour_ms, history_ms) / 1000 : retrain_s;
 }
 
-std::string card_of(const detection::model& model, const feature_history& history) {
-  const auto& card = model.card();
-  return nlohmann::ordered_json{{"rows", card.rows},
-                                {"from", format_time(history.at.front())},
-                                {"to", format_time(history.at.back())},
-                                {"n_estimators", card.n_estimators},
-                                {"max_samples", card.max_samples},
-                                {"random_state", card.random_state},
-                                {"history_ms", card.history_ms},
-                                {"features", model.features()}}
-      .dump();
+template <class T>
+std::vector<T> first_of(const std::vector<T>& all, std::size_t n) {
+  return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(n)};
 }
 
-using json = nlohmann::ordered_json;
-
-json ranking_json(const std::optional<fraud::ranking>& r) {
-  if (!r)
-    return nullptr;
-  return {{"auroc", r->auroc},
-          {"average_precision", r->average_precision},
-          {"recall_at_1_percent", r->recall_at_1_percent}};
-}
-
-std::string card_of(const fraud::outcome& o, const fraud::fit_options& options) {
-  return json{
-      {"kind", "fraud"},
-      {"rows", o.rows},
-      {"frauds", o.frauds},
-      {"from", format_time(o.from)},
-      {"to", format_time(o.to)},
-      {"held_out", {{"from", format_time(o.held_out_from)}, {"rows", o.held_out_rows}, {"frauds", o.held_out_frauds}}},
-      {"quality", ranking_json(o.challenger_rank)},
-      {"champion", ranking_json(o.champion_rank)},
-      {"passed", o.passed},
-      {"why", o.why},
-      {"label_delay_days", fraud::label_delay_ms / day_ms},
-      {"rounds", options.rounds},
-      {"max_depth", options.max_depth},
-      {"random_state", options.random_state},
-      {"features", features::names()}}
-      .dump();
-}
-
-/// The fraud model in force with what it was fitted up to; nothing when there is none that can be compared.
+/// The fraud model in force with what it was fitted up to.
 struct holder {
   fraud::judge version;
   time_ms fitted_to;
+  /// By the features at hand: it was fitted on the first of them. Else it knows some that an older node does not.
+  bool comparable;
 };
 
 /// The live version of a kind, its bytes, and the time of the latest event that it was fitted on.
@@ -100,21 +65,24 @@ result<std::optional<live_version>> live_of(tenant_id tenant, const std::string&
   auto bytes = store.version_bytes(tenant, kind, live->id);
   if (!bytes)
     return bytes.err();
-  const auto card = json::parse(live->card, nullptr, false);
+  const auto card = nlohmann::json::parse(live->card, nullptr, false);
   const auto to = card.is_object() ? parse_time(card.value("to", "")) : std::nullopt;
   return std::optional<live_version>(live_version{live->id, std::move(*bytes), to});
 }
 
-result<std::optional<holder>> champion_of(tenant_id tenant, control_store& store) {
+result<std::optional<holder>> champion_of(tenant_id tenant, control_store& store,
+                                          const std::vector<std::string>& names) {
   auto live = live_of(tenant, "fraud", store);
   if (!live)
     return live.err();
   if (!*live || !(*live)->to)
     return std::optional<holder>();
   auto judge = fraud::judge::load((*live)->bytes);
-  if (!judge || judge->trees().features() != features::names())
+  if (!judge)
     return std::optional<holder>();
-  return std::optional<holder>(holder{std::move(*judge), *(*live)->to});
+  const auto& known = judge->trees().features();
+  const bool comparable = known.size() <= names.size() && std::equal(known.begin(), known.end(), names.begin());
+  return std::optional<holder>(holder{std::move(*judge), *(*live)->to, comparable});
 }
 
 std::vector<scoring::timed_row> timed_rows(const feature_history& h) {
@@ -127,26 +95,10 @@ std::vector<scoring::timed_row> timed_rows(const feature_history& h) {
   return out;
 }
 
-std::string drift_json(const scoring::drift_report& r, time_ms now) {
-  json findings = json::array();
-  std::string names;
-  for (const auto& f : r.findings) {
-    if (!f.drifted)
-      continue;
-    findings.push_back({{"name", f.name}, {"psi", f.psi}, {"psi_limit", f.psi_limit}, {"ks", f.ks}, {"p", f.p}});
-    names += (names.empty() ? "" : ", ") + f.name;
-  }
-  return json{{"at", format_time(now)},
-              {"reference_rows", r.reference_rows},
-              {"rows", r.rows},
-              {"drifted", findings},
-              {"proposal", names.empty() ? json(nullptr) : json("train anew: events have changed in " + names)}}
-      .dump();
-}
-
 } // namespace
 
-trainer_state::trainer_state(trainer_actor::pointer p, context_ptr c) : self(p), context(std::move(c)) {
+trainer_state::trainer_state(trainer_actor::pointer p, context_ptr c, scoring::file_formats f) :
+  self(p), context(std::move(c)), formats(f) {
 }
 
 result<training_outcome> trainer_state::train(tenant_id tenant, training_kind kind) {
@@ -194,7 +146,7 @@ result<void> trainer_state::fit(tenant_id tenant, control_store& store, training
   for (std::size_t i = 0; i < rows.size(); ++i)
     std::copy_n(history->values.begin() + static_cast<std::ptrdiff_t>(i * features::count), features::count,
                 rows[i].begin());
-  auto model = scoring::fit_on_features(rows, {.random_state = seed, .history_ms = history->reach_ms});
+  auto model = scoring::fit_on_features(rows, {.random_state = seed, .history_ms = history->reach_ms}, formats);
   if (!model)
     return model.err();
   auto control = store.publish(tenant, "model", model->id(), model->save(), card_of(*model, *history), "trainer");
@@ -236,19 +188,20 @@ result<void> trainer_state::look_for_drift(tenant_id tenant, control_store& stor
 
 /// What passes the challenge is put in force; what does not is kept as a draft.
 result<void> trainer_state::fit_fraud(tenant_id tenant, control_store& store, training_outcome& out) {
-  const auto history = store.labelled(tenant, features::count, labelled_rows_max, fraud::label_delay_ms);
+  const auto history = store.labelled(tenant, formats.columns, labelled_rows_max, fraud::label_delay_ms);
   if (!history)
     return history.err();
-  const auto held = champion_of(tenant, store);
+  const auto names = first_of(features::names(), formats.columns);
+  const auto held = champion_of(tenant, store, names);
   if (!held)
     return held.err();
   fraud::challenge_options options;
   options.fit.random_state = seed;
-  options.fit.monotone = features::monotone();
+  options.fit.monotone = first_of(features::monotone(), formats.columns);
   std::optional<fraud::champion> champion;
-  if (*held)
+  if (*held && (*held)->comparable)
     champion.emplace(fraud::champion{(*held)->version, (*held)->fitted_to});
-  const auto done = fraud::challenge(*history, features::names(), champion, options);
+  const auto done = fraud::challenge(*history, names, champion, options);
   if (!done)
     return done.err();
   out.fraud_why = done->why;
@@ -258,7 +211,8 @@ result<void> trainer_state::fit_fraud(tenant_id tenant, control_store& store, tr
     return next;
   if (!done->challenger)
     return {};
-  if (!done->passed)
+  // What could not be compared with the model in force does not take its place.
+  if (!done->passed || (*held && !(*held)->comparable))
     return store.keep(tenant, "fraud", done->challenger->id(), done->challenger->save(), card_of(*done, options.fit),
                       "trainer");
   auto control = store.publish(tenant, "fraud", done->challenger->id(), done->challenger->save(),

@@ -5,13 +5,14 @@
 
 #include "actors/context.hpp"
 #include "actors/interfaces.hpp"
+#include "models/risk/file_formats.hpp"
 
 namespace pulse {
 
 struct trainer_state {
   static inline constexpr const char* name = "pulse.trainer";
 
-  trainer_state(trainer_actor::pointer self, context_ptr context);
+  trainer_state(trainer_actor::pointer self, context_ptr context, scoring::file_formats formats);
 
   trainer_actor::behavior_type make_behavior();
 
@@ -23,6 +24,7 @@ struct trainer_state {
 
   trainer_actor::pointer self;
   context_ptr context;
+  scoring::file_formats formats;
 };
 
 using trainer = caf::stateful_actor<trainer_state, trainer_actor::base>;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/time.hpp"
 
@@ -97,13 +98,21 @@ json to_json(const cluster::assignment& a) {
           {"reason", a.reason}};
 }
 
-/// What a leader that knows all silent nodes to be dead would do now.
+/// What a leader that knows all silent nodes to be dead would do now. What was taken from a dead node rests here as
+/// well.
 response moves_planned(cluster_store& store, const cluster_ports& p) {
   const auto view = store.look();
   if (!view)
     return response::problem(view.err());
+  const auto moved = store.history(moves_max);
+  if (!moved)
+    return response::problem(moved.err());
+  std::set<slot_id> resting;
+  for (const auto& m : *moved)
+    if (!m.from.value.empty() && m.from != m.to && view->now.value - m.at.value < p.placement.rest_ms)
+      resting.insert(m.slot);
   auto data = json::array();
-  for (const auto& a : cluster::assign(*view, true, p.term_ms, p.placement))
+  for (const auto& a : cluster::assign(*view, true, p.term_ms, p.placement, resting))
     data.push_back(to_json(a));
   return response::json(200, json{{"data", std::move(data)}, {"dry_run", true}}.dump());
 }

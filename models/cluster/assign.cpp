@@ -12,7 +12,7 @@ namespace {
 placement::node_state state_of(const node_row& n, const view& v, bool may_take, std::int64_t term_ms) {
   if (n.state == node_state::left)
     return placement::node_state::dead;
-  // A heartbeat from the future is the database's clock, set back: the next one mends it.
+  // From the future: the database's clock was set back. The next one mends it, or the silence that was seen does.
   if (v.now.value - n.heartbeat.value > term_ms)
     return may_take ? placement::node_state::dead : placement::node_state::silent;
   return n.state == node_state::draining || n.drain_wanted ? placement::node_state::draining
@@ -25,7 +25,8 @@ bool has_role(const node_row& n, std::string_view role) {
   return std::find(n.roles.begin(), n.roles.end(), role) != n.roles.end();
 }
 
-std::vector<assignment> assign(const view& v, bool may_take, std::int64_t term_ms, const placement::settings& s) {
+std::vector<assignment> assign(const view& v, bool may_take, std::int64_t term_ms, const placement::settings& s,
+                               const std::set<slot_id>& resting) {
   std::vector<placement::node> nodes;
   std::map<node_id, placement::node_state> states;
   for (const auto& n : v.nodes) {
@@ -46,13 +47,13 @@ std::vector<assignment> assign(const view& v, bool may_take, std::int64_t term_m
       continue;
     // What was on its way from a holder that is gone has to be freed first: it is planned anew.
     const bool moving = l.heading != l.holder && (held || is_free(l));
-    slots.push_back({l.slot, l.load, l.holder, moving ? l.heading : node_id{}, held});
+    slots.push_back({l.slot, l.load, l.holder, moving ? l.heading : node_id{}, held, resting.contains(l.slot)});
   }
   std::vector<assignment> out;
   for (auto& m : placement::plan(nodes, slots, s)) {
     const auto& l = *rows.at(m.slot);
     const bool free = !is_free(l) && may_take && is_out(l, v.now, term_ms);
-    out.push_back({l.slot, l.epoch, l.expires, m.from, m.to, free, l.load, std::move(m.reason)});
+    out.push_back({l.slot, l.epoch, l.expires, m.from, m.to, free, l.load, std::move(m.reason), l.silent});
     rows.erase(m.slot);
   }
   // What heads for a node that cannot take it, with nowhere better to go, stays.

@@ -105,9 +105,11 @@ void keeper::beat(std::int64_t now, std::vector<action>& out) {
 void keeper::on_view(std::uint64_t request, const view& v, std::int64_t now, std::vector<action>& out) {
   if (phase_ == phase::superseded || phase_ == phase::left)
     return;
-  if (answered(request, request_kind::look)) {
+  if (const auto looked = answered(request, request_kind::look)) {
+    auto seen = v;
+    silence_.age(seen, looked->sent, now, config_.term_ms);
     if (phase_ == phase::looking)
-      join(v, now, out);
+      join(seen, now, out);
     return;
   }
   const auto r = answered(request, request_kind::beat);
@@ -120,19 +122,20 @@ void keeper::on_view(std::uint64_t request, const view& v, std::int64_t now, std
   view_request_ = request;
   note_gap(*r, v, now);
   view_ = v;
+  silence_.age(*view_, r->sent, now, config_.term_ms);
   view_sent_ = r->sent;
   view_at_ = now;
-  adopt(v, out);
-  hand_over(v, now, out);
-  take(v, now, out);
-  lead(*r, v, now, out);
+  adopt(*view_, out);
+  hand_over(*view_, now, out);
+  take(*view_, now, out);
+  lead(*r, *view_, now, out);
   if (r->leaving && leases_.empty()) {
     phase_ = phase::left;
     out.emplace_back(drained_action{});
     return;
   }
   if (request == beat_request_)
-    schedule(v, r->sent, now);
+    schedule(*view_, r->sent, now);
 }
 
 /// A gap: for longer than one and a half renewals nothing was seen, or the database's clock jumped. Others may have
@@ -192,8 +195,6 @@ void keeper::adopt(const view& v, std::vector<action>& out) {
       continue;
     leases_[row.slot] = {row.epoch};
     leases_[row.slot].load = row.load;
-    if (row.slot == leader_slot)
-      lead_since_ = view_at_;
     out.emplace_back(row.slot == leader_slot ? action{lead_action{true, row.epoch}}
                                              : action{start_action{row.slot, row.epoch, row.taken_from}});
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "models/cluster/silence.hpp"
 #include "models/cluster/types.hpp"
 
 namespace pulse::cluster {
@@ -169,7 +170,7 @@ public:
 
   std::vector<held_lease> held() const;
 
-  /// The last that was seen of the cluster.
+  /// The last that was seen of the cluster; no heartbeat looks younger than this machine saw it to be.
   const std::optional<view>& last_view() const {
     return view_;
   }
@@ -182,6 +183,7 @@ private:
   struct question {
     request_kind kind;
     std::int64_t sent;
+    /// That it is about; of a word of the leader's those that it moves from one node to another.
     std::vector<held_lease> leases;
     bool leaving = false;
   };
@@ -214,6 +216,7 @@ private:
   bool is_restless(const view& v) const;
   bool anybody_else_takes(const view& v) const;
   bool may_take(std::int64_t now) const;
+  std::set<slot_id> resting(std::int64_t now) const;
   bool is_pending(request_kind kind, std::int64_t now) const;
   void schedule(const view& v, std::int64_t sent, std::int64_t now);
 
@@ -227,6 +230,8 @@ private:
   std::map<slot_id, pulse::epoch> given_up_;
   std::map<slot_id, double> loads_;
 
+  silence silence_;
+  /// Heartbeats aged by `silence_`.
   std::optional<view> view_;
   std::uint64_t view_request_ = 0;
   std::int64_t view_sent_ = 0;
@@ -235,8 +240,9 @@ private:
   std::int64_t beat_at_ = 0;
   /// Nobody's lease is taken before this: a full term after the last gap in what this node saw.
   std::int64_t patient_until_ = 0;
-  std::int64_t lead_since_ = 0;
   std::int64_t placed_at_ = 0;
+  /// When this leader last moved each slot from one node to another.
+  std::map<slot_id, std::int64_t> moved_at_;
 };
 
 } // namespace pulse::cluster

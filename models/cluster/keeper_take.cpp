@@ -25,7 +25,7 @@ void keeper::take(const view& v, std::int64_t now, std::vector<action>& out) {
       continue;
     if (row.slot == leader_slot ? is_free(row) || is_out(row, v.now, config_.term_ms)
                                 : is_free(row) && row.heading == config_.self.id)
-      wanted.push_back({row.slot, row.epoch});
+      wanted.push_back({row.slot, row.epoch, 0, {}, row.silent ? row.expires : time_ms{}});
   }
   if (wanted.empty())
     return;
@@ -55,7 +55,6 @@ void keeper::on_taken(std::uint64_t request, const std::vector<held_lease>& take
     if (!is_new)
       continue;
     if (t.slot == leader_slot) {
-      lead_since_ = now;
       out.emplace_back(lead_action{true, t.epoch});
       // Its first round.
       beat_at_ = now;
@@ -73,25 +72,41 @@ bool keeper::leading(std::int64_t now) const {
   return it != leases_.end() && it->second.phase == lease_phase::held && now < it->second.until;
 }
 
-/// No leader takes another's lease in its first full term, or in the term after a gap of its own.
+/// No leader takes another's lease in the term after a gap of its own, or before it has looked on for a full term, as a
+/// leader or not.
 bool keeper::may_take(std::int64_t now) const {
-  return now >= patient_until_ && now >= lead_since_ + config_.term_ms;
+  return now >= patient_until_;
+}
+
+std::set<slot_id> keeper::resting(std::int64_t now) const {
+  std::set<slot_id> out;
+  for (const auto& [slot, at] : moved_at_)
+    if (now - at < config_.placement.rest_ms)
+      out.insert(slot);
+  return out;
 }
 
 void keeper::lead(const question& r, const view& v, std::int64_t now, std::vector<action>& out) {
   // What was seen before the last word was carried out may not show it yet.
   if (!leading(now) || is_pending(request_kind::place, now) || r.sent < placed_at_)
     return;
-  auto assignments = assign(v, may_take(now), config_.term_ms, config_.placement);
+  auto assignments = assign(v, may_take(now), config_.term_ms, config_.placement, resting(now));
   if (assignments.empty())
     return;
-  const auto number = ask(request_kind::place, now);
+  std::vector<held_lease> moved;
+  for (const auto& a : assignments)
+    if (!a.free && !a.from.value.empty() && a.from != a.to)
+      moved.push_back({a.slot, a.epoch});
+  const auto number = ask(request_kind::place, now, std::move(moved));
   out.emplace_back(place_action{number, leases_.at(leader_slot).epoch, std::move(assignments)});
 }
 
 void keeper::on_placed(std::uint64_t request, std::int64_t now, std::vector<action>& out) {
-  if (!answered(request, request_kind::place))
+  const auto r = answered(request, request_kind::place);
+  if (!r)
     return;
+  for (const auto& moved : r->leases)
+    moved_at_[moved.slot] = now;
   placed_at_ = now;
   beat_at_ = std::min(beat_at_, now);
   tick(now, out);

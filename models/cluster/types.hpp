@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct node_row {
   std::string incarnation;
   std::string address;
   std::string version;
+  /// The newest formats of files that this run reads, see formats.hpp.
+  std::int32_t formats = 1;
+  /// When a run of this node that read less was last heard of.
+  time_ms older_until = {};
   /// `slots`, `gateway`, `work`.
   std::vector<std::string> roles = {"slots", "gateway", "work"};
   double capacity = 1;
@@ -53,6 +58,8 @@ struct lease_row {
   /// The run that the lease was taken from, while it is not known to have stopped: the next holder ends what that run
   /// still has open in the database. Empty after a release.
   std::string taken_from;
+  /// The looking node saw it unchanged for more than a term of its own clock, see silence.hpp: nobody renews it.
+  bool silent = false;
 };
 
 struct view {
@@ -78,10 +85,10 @@ struct census {
 };
 
 /// A lease that its holder had not renewed in time. More than two terms ahead can only be a database clock that was set
-/// back.
+/// back; so can one that is not renewed.
 inline bool is_out(const lease_row& l, time_ms now, std::int64_t term_ms) {
   const auto left = l.expires.value - now.value;
-  return left <= 0 || left > 2 * term_ms;
+  return l.silent || left <= 0 || left > 2 * term_ms;
 }
 
 inline bool is_free(const lease_row& l) {
@@ -94,6 +101,8 @@ struct held_lease {
   double load = 0;
   /// In answers only: as in lease_row.
   std::string taken_from = {};
+  /// In takes of the leader's lease only: it is silent with this end, and is out as long as that stands.
+  time_ms silent_end = {};
 };
 
 /// The leader's word on one slot. Holds only while the row still is what the leader saw.
@@ -108,10 +117,13 @@ struct assignment {
   bool free = false;
   double load = 0;
   std::string reason;
+  /// It is out because it is silent, whatever the database's clock says.
+  bool silent = false;
 };
 
 /// What the leader would have done now. `may_take`: leases that are out may be taken from their holders, and silent
-/// nodes are dead; without it both are left as they are.
-std::vector<assignment> assign(const view& v, bool may_take, std::int64_t term_ms, const placement::settings& s);
+/// nodes are dead; without it both are left as they are. `resting`: slots that are not moved only to even out.
+std::vector<assignment> assign(const view& v, bool may_take, std::int64_t term_ms, const placement::settings& s,
+                               const std::set<slot_id>& resting = {});
 
 } // namespace pulse::cluster

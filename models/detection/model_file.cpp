@@ -1,5 +1,6 @@
 // The model file: card, columns, forests, calibration, sealed by a checksum. Flat, versioned, the same bytes for the
 // same model. A file is read whole and checked whole before anything uses it.
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -152,7 +153,9 @@ std::string file_id(std::string_view bytes) {
   return to_hex(sha256(bytes)).substr(0, 32);
 }
 
+/// A model without floors is written as programs read it that know of none.
 std::string encode_model(const model_data& m) {
+  const bool has_floors = std::any_of(m.floors.begin(), m.floors.end(), [](double x) { return x > -INFINITY; });
   binary::writer out;
   out.put(static_cast<std::uint8_t>(m.card.kind));
   out.put(m.card.n_estimators);
@@ -164,8 +167,10 @@ std::string encode_model(const model_data& m) {
   for (std::size_t j = 0; j < m.features.size(); ++j) {
     out.put_text(m.features[j]);
     const auto& r = m.ranges[j];
-    for (auto x : {r.typical, r.low, r.high, r.scale, m.floors[j]})
+    for (auto x : {r.typical, r.low, r.high, r.scale})
       out.put(x);
+    if (has_floors)
+      out.put(m.floors[j]);
   }
   out.put(m.offset);
   out.put(m.range_scale);
@@ -175,7 +180,7 @@ std::string encode_model(const model_data& m) {
     write_forest(out, f);
   if (m.card.kind == model_kind::bundle)
     write_terms(out, m);
-  return binary::seal(model_magic, model_version, out.bytes());
+  return binary::seal(model_magic, has_floors ? model_version : model_version_without_floors, out.bytes());
 }
 
 result<model_data> decode_model(std::string_view bytes) {

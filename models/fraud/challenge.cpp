@@ -29,7 +29,7 @@ labelled_rows rows_between(const labelled_history& h, std::size_t from, std::siz
 std::vector<double> margins(const model& trees, const labelled_history& h, std::size_t from) {
   std::vector<double> out;
   for (auto i = from; i < h.rows(); ++i)
-    out.push_back(trees.margin(std::span(h.values).subspan(i * h.columns, h.columns)));
+    out.push_back(trees.margin(std::span(h.values).subspan(i * h.columns, trees.features().size())));
   return out;
 }
 

@@ -45,6 +45,7 @@ struct challenge_options {
 };
 
 struct champion {
+  /// Its features are the first of the history's.
   const judge& version;
   /// Time of the latest event that it was fitted on.
   time_ms fitted_to;

@@ -174,6 +174,9 @@ private:
         slot* best = nullptr;
         auto lowest = from->utilisation();
         for (auto& l : slots_) {
+          // To a node that has nothing it may go: that is no to and fro.
+          if (l.resting && (*to)->load > 0)
+            continue;
           if (!l.held || l.holder != from->node.id || !l.heading.value.empty())
             continue;
           // Turned round by as much as it was, noise would send it back.

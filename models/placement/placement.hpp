@@ -50,6 +50,9 @@ struct slot {
   node_id heading = {};
   /// False: its holder does not hold it any more, whatever that node's state is.
   bool held = true;
+  /// It was moved a moment ago and is not moved again only to even out, but to a node that has nothing: what it loads
+  /// its node with is not known yet.
+  bool resting = false;
 };
 
 struct settings {
@@ -60,6 +63,8 @@ struct settings {
   std::size_t moves_max = 4;
   /// What an idle slot counts, so that these are spread as well.
   double slot_load_min = 1;
+  /// For so long after a move a slot rests (see slot::resting): about as long as its load takes to be known.
+  std::int64_t rest_ms = 30'000;
 
   /// Every problem at once; empty when there is none.
   std::vector<std::string> validate() const;

@@ -27,9 +27,9 @@ void fill_missing(std::vector<double>& values, std::size_t columns, std::size_t 
 constexpr std::size_t known_min = 20;
 constexpr double known_share_min = 0.01;
 
-std::vector<std::size_t> columns_of(std::span<const features::row> rows) {
+std::vector<std::size_t> columns_of(std::span<const features::row> rows, std::size_t columns_max) {
   std::vector<std::size_t> out;
-  for (std::size_t j = 0; j < features::count; ++j) {
+  for (std::size_t j = 0; j < columns_max; ++j) {
     if (features::labels_only()[j])
       continue;
     const auto known = static_cast<std::size_t>(
@@ -50,13 +50,14 @@ bool training_due(std::int64_t events_before, std::int64_t events_now) {
   return step <= events_now;
 }
 
-result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options) {
-  const auto columns = columns_of(rows);
+result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options,
+                                         const file_formats& formats) {
+  const auto columns = columns_of(rows, formats.columns);
   std::vector<std::string> names;
   options.one_sided.clear();
   for (const auto j : columns) {
     names.push_back(features::names()[j]);
-    options.one_sided.push_back(features::one_sided()[j]);
+    options.one_sided.push_back(formats.floors && features::one_sided()[j]);
   }
   std::vector<double> values;
   values.reserve(rows.size() * columns.size());

@@ -6,6 +6,7 @@
 
 #include "models/detection/model.hpp"
 #include "models/features/features.hpp"
+#include "models/risk/file_formats.hpp"
 #include "models/risk/tenant_scorer.hpp"
 
 namespace pulse::scoring {
@@ -19,7 +20,8 @@ bool training_due(std::int64_t events_before, std::int64_t events_now);
 
 /// On rows as tenant_scorer::score returned them, by the basic features and those that the rows know; which of them are
 /// one-sided the features say. Errors: those of detection::fit.
-result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options);
+result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options,
+                                         const file_formats& formats = newest_files);
 
 /// Runs the events (in log order, of one imagined tenant) through a scorer of its own and fits on what it saw after the
 /// first tenth, which is only there to make a history. Same events, same bytes. Errors: `invalid` for no events.

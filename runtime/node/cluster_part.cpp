@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/net.hpp"
+#include "models/cluster/formats.hpp"
 #include "node/certificates.hpp"
 #include "node/files.hpp"
 #include "postgres/cluster_store.hpp"
@@ -102,6 +103,7 @@ result<cluster_part> make_cluster_part(const settings& conf, const node_names& n
   k.self.id = node_id{names.id};
   k.self.incarnation = names.run;
   k.self.version = PULSE_VERSION;
+  k.self.formats = cluster::newest_formats;
   k.term_ms = conf.cluster_term_ms;
   k.dead_runs = names.dead_runs;
   if (const auto problems = k.validate(); !problems.empty())

@@ -22,8 +22,6 @@ namespace pulse {
 namespace {
 
 constexpr auto component = "node";
-constexpr auto maintenance_interval = std::chrono::hours(1);
-constexpr std::int64_t aged_rows_max = 200'000;
 constexpr auto spill_retry = std::chrono::milliseconds(500);
 
 slot::machine_config slot_config(const settings& s) {
@@ -294,23 +292,6 @@ result<statuses_ptr> node::parts::slots() {
       if (s.state == "stopped")
         return error{ec::internal, fmt::format("slot {} stopped; the log line says why", s.slot.value), ""};
   return out;
-}
-
-/// Once an hour, on one node: the partitions of the weeks to come, those before the horizon, and what is over its age.
-void node::parts::maintain() {
-  std::unique_lock hold(maintenance_mutex);
-  while (!maintenance_wake.wait_for(hold, maintenance_interval, [this] { return ending.load(); })) {
-    if (!leading)
-      continue;
-    if (auto ok = postgres::make_partitions(conf.postgres_url, static_cast<int>(conf.horizon_days)); !ok) {
-      metrics.alarm("partitions_not_made");
-      log::error("partitions_not_made", component, ok.err().detail);
-    }
-    if (auto ok = postgres::drop_partitions(conf.postgres_url, static_cast<int>(conf.horizon_days)); !ok)
-      log::warning("partitions_not_dropped", component, ok.err().detail);
-    if (auto gone = postgres::delete_aged(conf.postgres_url, aged_rows_max); !gone)
-      log::warning("aged_not_deleted", component, gone.err().detail);
-  }
 }
 
 } // namespace pulse

@@ -48,7 +48,8 @@ public:
   virtual result<cluster::view> beat(const node_run& me, cluster::node_state state, double load,
                                      const std::vector<cluster::held_lease>& leases) = 0;
 
-  /// Takes those that are free, head here and still are under the given epoch; the leader's when it is free or out.
+  /// Takes those that are free, head here and still are under the given epoch; the leader's when it is free or out, or
+  /// still has its silent end.
   /// Each gets a higher epoch, one that the slot's position has not seen either. Answers with the ones that were taken.
   virtual result<std::vector<cluster::held_lease>> take(const node_run& me,
                                                         const std::vector<cluster::held_lease>& leases) = 0;
@@ -56,8 +57,9 @@ public:
   /// Frees the lease if this run holds it under this epoch.
   virtual result<void> release(const node_run& me, slot_id slot, pulse::epoch epoch) = 0;
 
-  /// Carries out the assignments whose rows are as the leader saw them and writes the history; how many. `fenced`: this
-  /// run does not lead under this epoch any more.
+  /// Carries out the assignments whose rows are as the leader saw them and writes the history; how many. A lease is
+  /// freed when it is out, or silent as the leader saw it, and was not renewed since. `fenced`: this run does not lead
+  /// under this epoch any more.
   virtual result<std::int64_t> place(const node_run& me, pulse::epoch leader_epoch,
                                      const std::vector<cluster::assignment>& assignments) = 0;
 

@@ -67,7 +67,8 @@ public:
   /// Nothing to train until something new comes.
   virtual result<void> end_training(tenant_id tenant, training_kind kind) = 0;
 
-  /// Features of the tenant's latest `rows_max` counted events that were scored with `columns` of them.
+  /// The first `columns` features of the tenant's latest `rows_max` counted events; missing where an event was scored
+  /// with less.
   virtual result<feature_history> history(tenant_id tenant, std::size_t columns, std::int64_t rows_max) = 0;
 
   /// The latest `rows_max` counted events whose label is final: those older than the delay, of event names that have

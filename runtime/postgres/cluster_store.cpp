@@ -90,9 +90,11 @@ cluster::view pg_cluster_store::read(pqxx::work& tx) const {
   cluster::view v;
   v.now = time_ms{
       tx.exec(fmt::format("SELECT {}", fmt::format(in_ms, "clock_timestamp()"))).one_field().as<std::int64_t>()};
-  for (const auto& row : tx.exec(fmt::format("SELECT node, incarnation, address, version, array_to_string(roles, ','), "
-                                             "capacity, load, state, drain_wanted, {}, spilled FROM node ORDER BY node",
-                                             fmt::format(in_ms, "heartbeat_at")))) {
+  for (const auto& row :
+       tx.exec(fmt::format("SELECT node, incarnation, address, version, array_to_string(roles, ','), "
+                           "capacity, load, state, drain_wanted, {}, spilled, CASE WHEN formats_run = "
+                           "incarnation THEN formats ELSE 1 END, {} FROM node ORDER BY node",
+                           fmt::format(in_ms, "heartbeat_at"), fmt::format(in_ms, "older_until")))) {
     cluster::node_row n;
     n.id = node_id{row[0].as<std::string>()};
     n.incarnation = row[1].as<std::string>();
@@ -110,6 +112,8 @@ cluster::view pg_cluster_store::read(pqxx::work& tx) const {
     n.drain_wanted = row[8].as<bool>();
     n.heartbeat = time_ms{row[9].as<std::int64_t>()};
     n.spilled = row[10].as<std::int64_t>();
+    n.formats = row[11].as<std::int32_t>();
+    n.older_until = time_ms{row[12].as<std::int64_t>()};
     v.nodes.push_back(std::move(n));
   }
   for (const auto& row : tx.exec(fmt::format("SELECT slot, node, incarnation, epoch, {}, heading, load, taken_from "
@@ -131,15 +135,19 @@ result<void> pg_cluster_store::join(const cluster::node_row& self, const std::st
     const auto roles = text_array(self.roles);
     const auto done =
         previous.empty()
-            ? tx.exec("INSERT INTO node (node, incarnation, address, version, roles, capacity, heartbeat_at) "
-                      "VALUES ($1, $2, $3, $4, $5::text[], $6, clock_timestamp()) ON CONFLICT DO NOTHING",
-                      pqxx::params{self.id.value, self.incarnation, self.address, self.version, roles, self.capacity})
+            ? tx.exec("INSERT INTO node (node, incarnation, address, version, roles, capacity, formats, formats_run, "
+                      "heartbeat_at) VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $2, clock_timestamp()) "
+                      "ON CONFLICT DO NOTHING",
+                      pqxx::params{self.id.value, self.incarnation, self.address, self.version, roles, self.capacity,
+                                   self.formats})
             : tx.exec(
                   "UPDATE node SET incarnation = $2, address = $3, version = $4, roles = $5::text[], capacity = $6, "
-                  "load = 0, state = 'live', drain_wanted = false, heartbeat_at = clock_timestamp() "
-                  "WHERE node = $1 AND incarnation = $7",
+                  "load = 0, state = 'live', drain_wanted = false, heartbeat_at = clock_timestamp(), "
+                  "older_until = CASE WHEN CASE WHEN formats_run = incarnation THEN formats ELSE 1 END < $7 "
+                  "THEN heartbeat_at ELSE older_until END, formats = $7, formats_run = $2 "
+                  "WHERE node = $1 AND incarnation = $8",
                   pqxx::params{self.id.value, self.incarnation, self.address, self.version, roles, self.capacity,
-                               previous});
+                               self.formats, previous});
     if (done.affected_rows() == 0)
       throw refused({ec::conflict, "another run of node " + self.id.value + " has joined meanwhile", ""});
     tx.exec("INSERT INTO slot_lease (generation, slot) SELECT $1::bigint, generate_series(-1, $2::int - 1) ON CONFLICT "
@@ -182,19 +190,19 @@ result<std::vector<cluster::held_lease>> pg_cluster_store::take(const node_run& 
   return run("taking leases", [&](pqxx::work& tx) {
     lock(tx, slots_of(leases));
     std::vector<cluster::held_lease> taken;
-    for (const auto& row :
-         tx.exec(fmt::format("UPDATE slot_lease l SET taken_from = coalesce(l.incarnation, l.taken_from), node = $3, "
-                             "incarnation = $4, heading = $3, expires_at = {}, epoch = 1 + greatest(l.epoch, coalesce("
-                             "(SELECT p.epoch FROM log_position p WHERE p.generation = $1 AND p.slot = l.slot), 0)) "
-                             "FROM unnest($5::int[], $6::bigint[]) AS u(slot, epoch) "
-                             "WHERE l.generation = $1 AND l.slot = u.slot AND l.epoch = u.epoch "
-                             "AND CASE WHEN l.slot = -1 THEN l.node IS NULL OR {} "
-                             "ELSE l.node IS NULL AND l.heading = $3 END "
-                             "AND EXISTS (SELECT FROM node n WHERE n.node = $3 AND n.incarnation = $4) "
-                             "RETURNING l.slot, l.epoch, l.load, l.taken_from",
-                             ends, is_out),
-                 pqxx::params{config_.generation.value, config_.term_ms, me.node.value, me.incarnation,
-                              slots_of(leases), epochs_of(leases)}))
+    for (const auto& row : tx.exec(
+             fmt::format("UPDATE slot_lease l SET taken_from = coalesce(l.incarnation, l.taken_from), node = $3, "
+                         "incarnation = $4, heading = $3, expires_at = {}, epoch = 1 + greatest(l.epoch, coalesce("
+                         "(SELECT p.epoch FROM log_position p WHERE p.generation = $1 AND p.slot = l.slot), 0)) "
+                         "FROM unnest($5::int[], $6::bigint[], $7::bigint[]) AS u(slot, epoch, silent_end) "
+                         "WHERE l.generation = $1 AND l.slot = u.slot AND l.epoch = u.epoch "
+                         "AND CASE WHEN l.slot = -1 THEN l.node IS NULL OR {} OR {} = u.silent_end "
+                         "ELSE l.node IS NULL AND l.heading = $3 END "
+                         "AND EXISTS (SELECT FROM node n WHERE n.node = $3 AND n.incarnation = $4) "
+                         "RETURNING l.slot, l.epoch, l.load, l.taken_from",
+                         ends, is_out, fmt::format(in_ms, "l.expires_at")),
+             pqxx::params{config_.generation.value, config_.term_ms, me.node.value, me.incarnation, slots_of(leases),
+                          epochs_of(leases), array_of(leases, [](const auto& l) { return l.silent_end.value; })}))
       taken.push_back(
           {slot_id{row[0].as<int>()}, pulse::epoch{row[1].as<std::int64_t>()}, row[2].as<double>(), text_of(row[3])});
     return taken;
@@ -226,10 +234,11 @@ result<std::int64_t> pg_cluster_store::place(const node_run& me, pulse::epoch le
       const auto changed =
           a.free ? tx.exec(fmt::format("UPDATE slot_lease l SET taken_from = l.incarnation, node = NULL, "
                                        "incarnation = NULL, heading = $5 WHERE l.generation = $1 AND l.slot = $3 "
-                                       "AND l.epoch = $4 AND {} = $6 AND {}",
+                                       "AND l.epoch = $4 AND l.node IS NOT NULL AND {} = $6 AND ($7::boolean OR "
+                                       "{})",
                                        fmt::format(in_ms, "l.expires_at"), is_out),
                            pqxx::params{generation, config_.term_ms, a.slot.value, a.epoch.value, a.to.value,
-                                        a.expires.value})
+                                        a.expires.value, a.silent})
                  : tx.exec("UPDATE slot_lease SET heading = $4 WHERE generation = $1 AND slot = $2 AND epoch = $3",
                            pqxx::params{generation, a.slot.value, a.epoch.value, a.to.value});
       if (changed.affected_rows() == 0)

@@ -123,7 +123,6 @@ result<fraud::labelled_history> pg_control_store::labelled(tenant_id tenant, std
   return writer_.run_for(tenant, "reading labelled events", [&](pqxx::work& tx) {
     fraud::labelled_history out;
     out.columns = columns;
-    const auto bytes = static_cast<std::int64_t>(columns * sizeof(float));
     const auto least = static_cast<std::int64_t>(features::base_count * sizeof(float));
     for (const auto& row : tx.exec(
              "WITH names AS (SELECT DISTINCT e.name FROM label AS l JOIN event AS e ON e.tenant_id = $1 AND e.event_id "
@@ -131,10 +130,10 @@ result<fraud::labelled_history> pg_control_store::labelled(tenant_id tenant, std
              "SELECT features, fraud, at FROM (SELECT e.event_id, e.features, coalesce(l.fraud, false) AS fraud, "
              "(extract(epoch FROM e.occurred_at) * 1000)::bigint AS at FROM event AS e LEFT JOIN label AS l ON "
              "l.tenant_id = $1 AND l.event_id = e.event_id WHERE e.tenant_id = $1 AND NOT e.test AND "
-             "octet_length(e.features) BETWEEN $5 AND $2 AND e.name IN (SELECT name FROM names) AND "
-             "e.occurred_at < now() - make_interval(secs => $4 / 1000.0) ORDER BY e.event_id DESC LIMIT $3) AS latest "
+             "octet_length(e.features) >= $4 AND e.name IN (SELECT name FROM names) AND "
+             "e.occurred_at < now() - make_interval(secs => $3 / 1000.0) ORDER BY e.event_id DESC LIMIT $2) AS latest "
              "ORDER BY event_id",
-             pqxx::params{tenant.value, bytes, rows_max, delay_ms, least})) {
+             pqxx::params{tenant.value, rows_max, delay_ms, least})) {
       append_row(row[0].as<pqxx::bytes>(), columns, out.values);
       out.fraud.push_back(row[1].as<bool>() ? 1 : 0);
       out.at.push_back(time_ms{row[2].as<std::int64_t>()});
@@ -153,14 +152,13 @@ result<feature_history> pg_control_store::history(tenant_id tenant, std::size_t 
   return writer_.run_for(tenant, "reading the history of features", [&](pqxx::work& tx) {
     feature_history out;
     out.columns = columns;
-    const auto bytes = static_cast<std::int64_t>(columns * sizeof(float));
     const auto least = static_cast<std::int64_t>(features::base_count * sizeof(float));
     // In the order of ids, which is that of time: the same history gives the same model.
     for (const auto& row : tx.exec("SELECT features, (extract(epoch FROM occurred_at) * 1000)::bigint FROM (SELECT "
                                    "event_id, features, occurred_at FROM event "
-                                   "WHERE tenant_id = $1 AND NOT test AND octet_length(features) BETWEEN $4 AND $2 "
-                                   "ORDER BY event_id DESC LIMIT $3) latest ORDER BY event_id",
-                                   pqxx::params{tenant.value, bytes, rows_max, least})) {
+                                   "WHERE tenant_id = $1 AND NOT test AND octet_length(features) >= $3 "
+                                   "ORDER BY event_id DESC LIMIT $2) latest ORDER BY event_id",
+                                   pqxx::params{tenant.value, rows_max, least})) {
       append_row(row[0].as<pqxx::bytes>(), columns, out.values);
       out.at.push_back(time_ms{row[1].as<std::int64_t>()});
     }

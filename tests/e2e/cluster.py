@@ -215,6 +215,8 @@ class Load:
                         for i in range(clients)]
         cluster.clients += clients
         for c in self.clients:
+            # Three brokers take half a minute to start on a machine that is full, after half a minute without any.
+            c.patience_s = 180
             # Each batch goes to the next tenant, so that every slot has work.
             deliver, turn = c.deliver, itertools.count(c.number)
 

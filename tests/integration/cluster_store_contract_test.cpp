@@ -270,6 +270,12 @@ TEMPLATE_TEST_CASE("a lease is taken from its holder only when it is out and as 
     return a;
   };
   CHECK(*s.place(a1, leader, {word()}) == 0);
+  // Silent by the leader's own clock, but renewed since.
+  auto silent = word();
+  silent.silent = true;
+  subject.pass(1);
+  REQUIRE(s.beat(b1, cluster::node_state::live, 0, {{slot_id{0}, theirs}}).ok());
+  CHECK(*s.place(a1, leader, {silent}) == 0);
   subject.pass(term + 1);
   auto stale = word();
   REQUIRE(s.beat(b1, cluster::node_state::live, 0, {{slot_id{0}, theirs}}).ok());
@@ -283,6 +289,23 @@ TEMPLATE_TEST_CASE("a lease is taken from its holder only when it is out and as 
   CHECK(taken->front().taken_from == "b-1");
   const auto v = s.beat(b1, cluster::node_state::live, 0, {{slot_id{0}, theirs}});
   CHECK(lease_of(*v, slot_id{0}).holder == a1.node);
+}
+
+TEMPLATE_TEST_CASE("a lease that is silent is taken whatever the database's clock says", "[cluster][f:11.5]",
+                   fake_subject, postgres_subject) {
+  TestType subject;
+  auto& s = subject.store();
+  const auto leader = lead(s, a1);
+  REQUIRE(s.join(row_of(b1), "").ok());
+  const auto theirs = give(s, a1, leader, slot_id{0}, b1);
+  auto word = to(slot_id{0}, a1, theirs);
+  word.expires = lease_of(s, slot_id{0}).expires;
+  word.free = word.silent = true;
+  CHECK(*s.place(a1, leader, {word}) == 1);
+  CHECK(lease_of(s, slot_id{0}).heading == a1.node);
+  const auto seen = lease_of(s, leader_slot);
+  CHECK(s.take(b1, {{leader_slot, leader, 0, {}, time_ms{seen.expires.value - 1}}})->empty());
+  CHECK(s.take(b1, {{leader_slot, leader, 0, {}, seen.expires}})->size() == 1);
 }
 
 TEMPLATE_TEST_CASE("why a slot was moved is kept, the latest first", "[cluster][f:11.9]", fake_subject,
@@ -305,6 +328,42 @@ TEMPLATE_TEST_CASE("why a slot was moved is kept, the latest first", "[cluster][
   CHECK(moves->front().load == 1.5);
   CHECK(moves->front().reason == "because");
   CHECK(s.history(1)->size() == 1);
+}
+
+TEMPLATE_TEST_CASE("which formats a run reads is known, and until when an older one ran", "[cluster][f:11.10]",
+                   fake_subject, postgres_subject) {
+  TestType subject;
+  auto& s = subject.store();
+  REQUIRE(s.join(row_of(a1), "").ok());
+  const auto first = s.look()->nodes.front();
+  CHECK(first.formats == 1);
+  CHECK(first.older_until == time_ms{0});
+  auto newer = row_of({a1.node, "a-2"});
+  newer.formats = 2;
+  REQUIRE(s.join(newer, "a-1").ok());
+  auto n = s.look()->nodes.front();
+  CHECK(n.formats == 2);
+  CHECK(n.older_until == first.heartbeat);
+  // Another run of the same program changes nothing.
+  newer.incarnation = "a-3";
+  REQUIRE(s.join(newer, "a-2").ok());
+  n = s.look()->nodes.front();
+  CHECK(n.formats == 2);
+  CHECK(n.older_until == first.heartbeat);
+}
+
+TEST_CASE("a run that does not say what it reads is an older one, also after a newer one", "[cluster][f:11.10]") {
+  test::database db;
+  postgres::pg_cluster_store s({db.url(), "test", log_generation{7}, slots, term});
+  auto newer = row_of(a1);
+  newer.formats = 2;
+  REQUIRE(s.join(newer, "").ok());
+  // As a program writes it that does not know of formats.
+  db.sql("UPDATE node SET incarnation = 'a-2', heartbeat_at = clock_timestamp()");
+  CHECK(s.look()->nodes.front().formats == 1);
+  newer.incarnation = "a-3";
+  REQUIRE(s.join(newer, "a-2").ok());
+  CHECK(s.look()->nodes.front().older_until.value > 0);
 }
 
 TEMPLATE_TEST_CASE("a node is asked to drain, until its next run", "[cluster][f:11.1]", fake_subject,

@@ -173,6 +173,8 @@ bool cluster_world::is_effective(const node& n, slot_id slot, const owner& o) co
 }
 
 void cluster_world::check_owners() {
+  if (std::none_of(nodes_.begin(), nodes_.end(), [](const node& n) { return n.life && !n.life->keeper->draining(); }))
+    all_leaving_at_ = now_;
   std::vector<int> owners(slots_.size());
   for (const auto& n : nodes_) {
     if (!n.life || n.paused_until > now_)
@@ -256,9 +258,8 @@ cluster_outcome cluster_world::run() {
     ++outcome_.steps;
     check_owners();
   }
-  // A holder of whom nobody can know that it is dead is waited for; if it led, there are two terms to wait.
-  const auto bound = std::max(setup_.heal_ms + setup_.term_ms + 2000,
-                              unproven_death_at_ < 0 ? 0 : unproven_death_at_ + 2 * setup_.term_ms + 2000);
+  // A holder of whom nobody can know that it is dead is waited for.
+  const auto bound = std::max({setup_.heal_ms, unproven_death_at_, all_leaving_at_}) + setup_.term_ms + 2000;
   for (const auto& [slot, rows] : slots_) {
     const auto at = owned_at_.find(slot);
     if (at == owned_at_.end() || at->second > bound)

@@ -164,6 +164,8 @@ private:
   bool database_hangs_ = false;
   bool healed_ = false;
   std::int64_t unproven_death_at_ = -1;
+  /// When last every node that ran was draining: nobody could own anything.
+  std::int64_t all_leaving_at_ = -1;
   std::int64_t next_life_ = 1;
   std::vector<node> nodes_;
   std::vector<fault> faults_;

@@ -49,6 +49,9 @@ result<void> fake_cluster_store::join(const cluster::node_row& self, const std::
   row.state = cluster::node_state::live;
   row.drain_wanted = false;
   row.load = 0;
+  row.older_until = {};
+  if (it != rows_.nodes.end())
+    row.older_until = it->second.formats < self.formats ? it->second.heartbeat : it->second.older_until;
   row.heartbeat = now_();
   rows_.nodes[self.id] = row;
   for (std::int64_t i = -1; i < rows_.slots; ++i) {
@@ -87,8 +90,9 @@ result<std::vector<cluster::held_lease>> fake_cluster_store::take(const node_run
     if (it == rows_.leases.end() || it->second.epoch != asked.epoch)
       continue;
     auto& l = it->second;
-    const bool may = asked.slot == cluster::leader_slot ? is_free(l) || is_out(l, now_(), rows_.term_ms)
-                                                        : is_free(l) && l.heading == me.node;
+    const bool may = asked.slot == cluster::leader_slot
+                         ? is_free(l) || is_out(l, now_(), rows_.term_ms) || l.expires == asked.silent_end
+                         : is_free(l) && l.heading == me.node;
     if (!may)
       continue;
     const auto seen = rows_.position_epoch && asked.slot != cluster::leader_slot ? rows_.position_epoch(asked.slot) : 0;
@@ -120,7 +124,7 @@ result<std::int64_t> fake_cluster_store::place(const node_run& me, pulse::epoch 
       continue;
     auto& l = it->second;
     if (a.free) {
-      if (l.expires != a.expires || !is_out(l, now_(), rows_.term_ms))
+      if (is_free(l) || l.expires != a.expires || !(a.silent || is_out(l, now_(), rows_.term_ms)))
         continue;
       free_lease(l, false);
     }

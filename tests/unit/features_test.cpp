@@ -4,6 +4,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "models/detection/model_data.hpp"
 #include "models/detection/random.hpp"
 #include "models/risk/pooled.hpp"
 #include "models/risk/tenant_scorer.hpp"
@@ -223,4 +224,28 @@ TEST_CASE("what is described can be recomputed from the stored feature", "[featu
         "customer's amount in 1 h: -1,857,030 (usually 1,000)");
   CHECK(features::describe(index_of("customer_amount_1h"), 0, -1e-9) == "customer's amount in 1 h: 0 (usually 0)");
   CHECK(features::names().size() == features::count);
+}
+
+TEST_CASE("a model for programs of the last formats has no floors and no feature that they do not know",
+          "[features][risk][f:11.10]") {
+  CHECK(scoring::newest_files.columns == features::count);
+  CHECK(features::names()[scoring::last_files.columns] == "hour_of_day");
+  tenant_scorer scorer;
+  std::vector<features::row> rows;
+  for (int i = 0; i < 200; ++i) {
+    auto e = order("c" + std::to_string(i % 7), start + i * 50 * minute_ms, 1'000 + i);
+    rows.push_back(scorer.score(e, log_offset{i}));
+  }
+  const auto version_of = [](const detection::model& m) {
+    const auto file = m.save();
+    return static_cast<int>(file[8]);
+  };
+  const auto newest = scoring::fit_on_features(rows, {.n_estimators = 5}).value();
+  const auto last = scoring::fit_on_features(rows, {.n_estimators = 5}, scoring::last_files).value();
+  CHECK(version_of(newest) == detection::model_version);
+  CHECK(version_of(last) == detection::model_version_without_floors);
+  for (const auto& name : last.features()) {
+    const auto at = std::find(features::names().begin(), features::names().end(), name) - features::names().begin();
+    CHECK(static_cast<std::size_t>(at) < scoring::last_files.columns);
+  }
 }

@@ -178,3 +178,23 @@ TEST_CASE("a judge from before a feature was added says of a row what it said wi
           scoring::score_of_tail(judge->tail(judge->trees().margin(std::span(row).first(before.size())))));
   }
 }
+
+TEST_CASE("a champion that was fitted on the first of the features is compared by what it says of them",
+          "[fraud][f:5.12]") {
+  const auto few = payments(2000, 6, 0, 2);
+  const auto champion = fraud::challenge(few, {"a", "b"}, {}, quick()).value();
+  REQUIRE(champion.challenger);
+  auto more = payments(2000, 7, 0.5);
+  const auto done = fraud::challenge(more, names, fraud::champion{*champion.challenger, time_ms{0}}, quick()).value();
+  REQUIRE(done.champion_rank);
+  // The same rows without the third column.
+  fraud::labelled_history same = more;
+  same.columns = 2;
+  same.values.clear();
+  for (std::size_t i = 0; i < more.rows(); ++i)
+    same.values.insert(same.values.end(), {more.values[3 * i], more.values[3 * i + 1]});
+  const auto alike =
+      fraud::challenge(same, {"a", "b"}, fraud::champion{*champion.challenger, time_ms{0}}, quick()).value();
+  CHECK(done.champion_rank->auroc == alike.champion_rank->auroc);
+  CHECK(done.champion_rank->average_precision == alike.champion_rank->average_precision);
+}

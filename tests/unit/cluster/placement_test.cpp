@@ -118,6 +118,31 @@ TEST_CASE("the slots of a dead node are given at once, those of a draining one a
   CHECK(plan(w.nodes, w.slots, {}).empty());
 }
 
+TEST_CASE("a slot that was moved a moment ago is not moved to even out, but to a node that has nothing",
+          "[placement][f:11.9]") {
+  auto w = even_world(2, 6);
+  w.slots[1].holder = id_of(0);
+  REQUIRE(plan(w.nodes, w.slots, {}).size() == 1);
+  for (auto& l : w.slots)
+    l.resting = true;
+  CHECK(plan(w.nodes, w.slots, {}).empty());
+  w.slots[2].resting = false;
+  const auto moves = plan(w.nodes, w.slots, {});
+  REQUIRE(moves.size() == 1);
+  CHECK(moves[0].slot == slot_id{2});
+  // It goes from a node that drains or is dead.
+  w.nodes[0].state = node_state::draining;
+  CHECK(plan(w.nodes, w.slots, {}).size() == 4);
+  w.nodes[0].state = node_state::dead;
+  CHECK(plan(w.nodes, w.slots, {}).size() == 4);
+  w.nodes[0].state = node_state::live;
+  for (auto& l : w.slots) {
+    l.holder = id_of(0);
+    l.resting = true;
+  }
+  CHECK(plan(w.nodes, w.slots, {}).size() == 1);
+}
+
 TEST_CASE("nobody to give a slot to is no move", "[placement]") {
   auto w = even_world(2, 8);
   w.nodes[0].state = node_state::draining;
