@@ -6,9 +6,9 @@
 #include <numeric>
 #include <set>
 
-#include <boost/math/distributions/students_t.hpp>
 #include <fmt/format.h>
 
+#include "models/series/error_interval.hpp"
 #include "models/series/forecaster.hpp"
 
 namespace pulse::series {
@@ -88,12 +88,16 @@ std::vector<trial> try_all(const std::vector<double>& y, const forecasters& all,
   return out;
 }
 
-/// Those that did best at the first `origins_seen` origins, and no others than come close to the best.
-std::vector<const trial*> best_of(const std::vector<trial>& all, std::size_t origins_seen) {
+/// Those that did best at the first `origins_seen` origins, the one at `left_out` not counted, and no others than come
+/// close to the best.
+std::vector<const trial*> best_of(const std::vector<trial>& all, std::size_t origins_seen, std::size_t left_out) {
   std::vector<std::pair<double, const trial*>> by_error;
-  for (const auto& t : all)
-    by_error.emplace_back(
-        std::accumulate(t.off.begin(), t.off.begin() + static_cast<std::ptrdiff_t>(origins_seen), 0.0), &t);
+  for (const auto& t : all) {
+    double off = 0;
+    for (std::size_t c = 0; c < origins_seen; ++c)
+      off += c == left_out ? 0 : t.off[c];
+    by_error.emplace_back(off, &t);
+  }
   std::stable_sort(by_error.begin(), by_error.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<const trial*> out;
   for (const auto& [error, t] : by_error)
@@ -111,7 +115,8 @@ std::vector<double> mean_of(const std::vector<std::vector<double>>& all) {
 }
 
 /// Errors (truth - expected) by step ahead, and of sums over the whole tested stretch. At each origin the forecasters
-/// are chosen anew by what was known before, so that the luck of the choice is not taken for skill.
+/// are chosen anew by what was known before, or at the first ones, where that is too little, by all the other origins:
+/// never by its own errors, so that the luck of the choice is not taken for skill.
 struct errors {
   std::vector<std::vector<double>> ahead;
   std::vector<double> sums;
@@ -122,7 +127,7 @@ errors errors_of(const std::vector<double>& y, const std::vector<std::size_t>& c
   errors out{std::vector<std::vector<double>>(tested), {}};
   for (std::size_t c = 0; c < cuts.size(); ++c) {
     std::vector<std::vector<double>> said;
-    for (const auto* t : best_of(all, c < origins_to_choose ? cuts.size() : c))
+    for (const auto* t : best_of(all, c < origins_to_choose ? cuts.size() : c, c))
       said.push_back(t->said[c]);
     const auto expected = mean_of(said);
     double sum = 0;
@@ -150,29 +155,6 @@ std::vector<double> around(const errors& e, std::size_t k) {
     for (const auto& some : e.ahead)
       out.insert(out.end(), some.begin(), some.end());
   return out;
-}
-
-/// Lower and upper end of the errors' middle `level`: the conformal quantile, rank (n + 1) p (Vovk et al. 2005); where
-/// there are too few errors to have such a rank, by Student's t.
-std::pair<double, double> band(std::vector<double> e, double level) {
-  if (e.empty())
-    return {0, 0};
-  std::sort(e.begin(), e.end());
-  const auto n = static_cast<double>(e.size());
-  const auto tail = (1 - level) / 2;
-  if (n < 2)
-    return {e.front(), e.back()};
-  if ((n + 1) * tail < 1) {
-    const auto mean = std::accumulate(e.begin(), e.end(), 0.0) / n;
-    double square = 0;
-    for (auto x : e)
-      square += (x - mean) * (x - mean);
-    const auto half =
-        quantile(complement(boost::math::students_t(n - 1), tail)) * std::sqrt(square / (n - 1) * (1 + 1 / n));
-    return {std::min(e.front(), mean - half), std::max(e.back(), mean + half)};
-  }
-  const auto rank = static_cast<std::size_t>((n + 1) * tail) - 1;
-  return {e[rank], e[e.size() - 1 - rank]};
 }
 
 /// What holidays reach of a usual day, and a past without them.
@@ -257,7 +239,7 @@ result<forecast> predict(const std::vector<point>& given, std::size_t horizon, c
   const auto e = errors_of(y, cuts, trials, tested);
   std::vector<std::vector<double>> said;
   forecast out;
-  for (const auto* t : best_of(trials, cuts.size())) {
+  for (const auto* t : best_of(trials, cuts.size(), cuts.size())) {
     said.push_back(t->by->run(y, horizon));
     out.method += (out.method.empty() ? "" : "; ") + t->by->name();
   }
@@ -266,7 +248,7 @@ result<forecast> predict(const std::vector<point>& given, std::size_t horizon, c
   std::pair<double, double> width;
   for (std::size_t k = 0; k < horizon; ++k) {
     if (k < tested)
-      width = band(around(e, k), options.level);
+      width = error_interval(around(e, k), cuts.size(), options.level);
     const time_ms at{given.back().at.value + static_cast<std::int64_t>(k + 1) * *step};
     const auto share = holidays.share(at);
     const auto expected = std::max(floor, guess[k]);
@@ -275,7 +257,7 @@ result<forecast> predict(const std::vector<point>& given, std::size_t horizon, c
     out.total.expected += out.points.back().expected;
   }
   const auto wide = static_cast<double>(horizon) / static_cast<double>(tested);
-  const auto [low, high] = band(e.sums, options.level);
+  const auto [low, high] = error_interval(e.sums, cuts.size(), options.level);
   out.total.at = out.points.back().at;
   out.total.lower = std::max(floor, out.total.expected + std::min(0.0, low) * wide);
   out.total.upper = out.total.expected + std::max(0.0, high) * wide;
