@@ -176,7 +176,7 @@ def link_is_cut(cluster, name, ways):
         assert not any('"slot_dropped"' in text for text in said.values())
         if stayed:
             assert 503 in {status for status, _ in by_other}
-            # Beside the cut nothing is refused, but for what a link loses that got no processor time for two seconds.
+            # Beside the cut nothing is refused, but for a moment at healing: the owner's other link is then made anew too.
             assert [status for status, _ in by_third].count(200) >= 0.9 * len(by_third), told(by_third)
         return (f"for {seconds:.1f} s; a slot was without an owner for {unowned:.1f} s at most; a limit of the node behind the "
                 f"cut{'' if stayed else ' (it moved)'}: {told(by_other)}, beside it: {told(by_third)}; after healing linked after {linked:.1f} s, all taken "
