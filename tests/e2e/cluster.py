@@ -86,10 +86,14 @@ class Cluster:
     def request(self, method, path, **more):
         return requests.request(method, self.url + path, timeout=more.pop("timeout", 30), **more)
 
-    def admin(self, node, path, method="GET", **more):
+    def ask(self, node, path, method="GET", **more):
+        """The admin listener of this node."""
         token = (pathlib.Path(node["data_dir"]) / "admin-token").read_text().strip()
-        answer = requests.request(method, node["admin"] + path, headers={"Authorization": "Bearer " + token},
-                                  timeout=more.pop("timeout", 10), **more)
+        return requests.request(method, node["admin"] + path, headers={"Authorization": "Bearer " + token},
+                                timeout=more.pop("timeout", 10), **more)
+
+    def admin(self, node, path, method="GET", **more):
+        answer = self.ask(node, path, method, **more)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.text else None
 
