@@ -190,15 +190,23 @@ std::string encode_model(const model_data& m) {
   return binary::seal(model_magic, has_floors ? model_version : model_version_without_floors, out.bytes());
 }
 
+namespace {
+
+/// As it stands behind the magic, checked or not; 0 when there is none.
+std::uint16_t version_of(std::string_view bytes) {
+  binary::reader in(bytes.substr(std::min(model_magic.size(), bytes.size())));
+  const auto version = in.get<std::uint16_t>();
+  return in.ok() ? version : 0;
+}
+
+} // namespace
+
 result<model_data> decode_model(std::string_view bytes) {
-  auto payload = binary::unseal(model_magic, model_version, bytes);
-  const bool has_floors = payload.ok();
-  if (!has_floors) {
-    auto older = binary::unseal(model_magic, model_version_without_floors, bytes);
-    if (!older)
-      return broken(payload.err().detail);
-    payload = std::move(older);
-  }
+  // A file of neither version is refused as not being of the present one.
+  const bool has_floors = version_of(bytes) != model_version_without_floors;
+  const auto payload = binary::unseal(model_magic, has_floors ? model_version : model_version_without_floors, bytes);
+  if (!payload)
+    return broken(payload.err().detail);
   binary::reader in(*payload);
   model_data m;
   auto card = read_card(in);
