@@ -17,8 +17,8 @@ constexpr auto interval = std::chrono::seconds(30);
 constexpr int intervals_an_hour = 120;
 constexpr std::int64_t aged_rows_max = 200'000;
 
-/// glibc keeps what was freed in the middle of a heap, of which it makes eight a core: after 20 minutes of load over six
-/// tenants 538 MiB were resident, and 249 MiB when it had been told to give back.
+/// glibc keeps what was freed in the middle of a heap, of which it makes eight a core: after 20 minutes of load over
+/// six tenants 538 MiB were resident, and 249 MiB when it had been told to give back.
 void give_memory_back() {
 #ifdef __GLIBC__
   malloc_trim(0);
