@@ -73,8 +73,7 @@ bool keeper::leading(std::int64_t now) const {
 }
 
 /// No leader takes another's lease in the term after a gap of its own, or before it has looked on for a full term, as a
-/// leader or not. Nor one that it has not itself seen unchanged for a term: the database's clock may go back and forth
-/// between two looks, and what was renewed in between then looks out.
+/// leader or not.
 bool keeper::may_take(std::int64_t now) const {
   return now >= patient_until_;
 }
@@ -92,6 +91,8 @@ void keeper::lead(const question& r, const view& v, std::int64_t now, std::vecto
   if (!leading(now) || is_pending(request_kind::place, now) || r.sent < placed_at_)
     return;
   auto assignments = assign(v, may_take(now), config_.term_ms, config_.placement, resting(now));
+  // Nor a lease that it has not itself seen unchanged for a term: the database's clock may go back and forth between
+  // two looks, and what was renewed in between then looks out.
   std::erase_if(assignments, [](const assignment& a) { return a.free && !a.silent; });
   if (assignments.empty())
     return;

@@ -62,15 +62,19 @@ constexpr std::array<description, count> all{{
     {"hour_of_day", "hour of day (UTC)", scale::plain, 0, false, true},
 }};
 
+/// One column of the table, feature by feature.
+template <class T, class Member>
+std::vector<T> column(Member description::*member) {
+  std::vector<T> list;
+  for (const auto& d : all)
+    list.emplace_back(d.*member);
+  return list;
+}
+
 } // namespace
 
 const std::vector<std::string>& names() {
-  static const auto out = [] {
-    std::vector<std::string> list;
-    for (const auto& d : all)
-      list.emplace_back(d.name);
-    return list;
-  }();
+  static const auto out = column<std::string>(&description::name);
   return out;
 }
 
@@ -85,32 +89,17 @@ double natural(std::size_t feature, double value) {
 }
 
 const std::vector<int>& monotone() {
-  static const auto out = [] {
-    std::vector<int> list;
-    for (const auto& d : all)
-      list.push_back(d.monotone);
-    return list;
-  }();
+  static const auto out = column<int>(&description::monotone);
   return out;
 }
 
 const std::vector<bool>& one_sided() {
-  static const auto out = [] {
-    std::vector<bool> list;
-    for (const auto& d : all)
-      list.push_back(d.one_sided);
-    return list;
-  }();
+  static const auto out = column<bool>(&description::one_sided);
   return out;
 }
 
 const std::vector<bool>& labels_only() {
-  static const auto out = [] {
-    std::vector<bool> list;
-    for (const auto& d : all)
-      list.push_back(d.labels_only);
-    return list;
-  }();
+  static const auto out = column<bool>(&description::labels_only);
   return out;
 }
 
