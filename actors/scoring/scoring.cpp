@@ -1,5 +1,7 @@
 #include "actors/scoring/scoring.hpp"
 
+#include <chrono>
+
 namespace pulse {
 
 scoring_state::scoring_state(scoring_actor::pointer p, context_ptr c, slot::scoring_stage s) :
@@ -8,8 +10,13 @@ scoring_state::scoring_state(scoring_actor::pointer p, context_ptr c, slot::scor
 
 caf::result<part_result_ptr> scoring_state::work(const enriched_ptr& part) {
   const stage_timer timer(context->metrics, "scoring");
+  const auto started = std::chrono::steady_clock::now();
+  // What is read again moves state and is not scored.
+  const auto events = part->replay ? 0 : part->items.size();
   try {
-    return std::make_shared<slot::part_result>(stage.work(std::move(*part)));
+    auto out = std::make_shared<slot::part_result>(stage.work(std::move(*part)));
+    context->metrics.scored(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(), events);
+    return out;
   } catch (const std::exception& e) {
     self->quit(caf::sec::runtime_error);
     return caf::make_error(caf::sec::runtime_error, std::string("scoring: ") + e.what());

@@ -182,6 +182,7 @@ result<void> trainer_state::look_for_drift(tenant_id tenant, control_store& stor
                           : split;
   const auto report = scoring::check_drift({rows.begin(), split}, {latest, rows.end()}, *placed);
   out.drifted = report.drifted();
+  context->metrics.looked_for_drift(!out.drifted.empty());
   out.rows = report.rows;
   return store.note_on_card(tenant, "model", (*live)->id, "drift", drift_json(report, context->time.now()));
 }

@@ -1,5 +1,7 @@
 #include "http/handlers/labels.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -130,6 +132,7 @@ response put_labels(label_store& store, const request& in, const label_request& 
     return response::problem(stored.err());
   if (stored->control)
     ports.put_in_force(in.who.tenant, *stored->control);
+  std::for_each(stored->changed.begin(), stored->changed.end(), ports.count);
   const auto& said = stored->answers;
   if (q.single)
     return answer_single(said.front());

@@ -10,6 +10,8 @@ namespace pulse::http {
 struct label_ports {
   /// Sends the control record to the tenant's partition; never blocks.
   std::function<void(tenant_id, const slot::control&)> put_in_force;
+  /// Counts a label that came and what had been decided on its event.
+  std::function<void(const label_and_outcome&)> count;
 };
 
 std::vector<route> label_routes(const std::shared_ptr<store_pool<label_store>>& stores, const clock& time,

@@ -215,7 +215,10 @@ route_lists make_routes(const route_parts& p) {
 
   auto label_stores = std::make_shared<http::store_pool<label_store>>(
       p.workers, [&] { return std::make_unique<postgres::pg_label_store>(p.conf.postgres_url, p.name); });
-  for (auto& r : http::label_routes(label_stores, system_clock(), {make_version_ports(p).put_in_force}))
+  const auto count_label = [&m = p.metrics](const label_and_outcome& l) {
+    m.labelled(l.fraud, l.outcome);
+  };
+  for (auto& r : http::label_routes(label_stores, system_clock(), {make_version_ports(p).put_in_force, count_label}))
     out.gateway.push_back(std::move(r));
 
   auto failed_stores = std::make_shared<http::store_pool<failed_store>>(

@@ -34,8 +34,15 @@ struct label_answer {
   std::optional<event_id> id;
 };
 
+/// A label that is new or changed, and what had been decided on its event: approve, review, decline.
+struct label_and_outcome {
+  bool fraud = false;
+  std::string outcome;
+};
+
 struct labelled {
   std::vector<label_answer> answers;
+  std::vector<label_and_outcome> changed;
   /// Brings what changed into the tenant's log; nothing when nothing did.
   std::optional<slot::control> control;
 };

@@ -94,8 +94,10 @@ found_events find_events(pqxx::work& tx, tenant_id tenant, std::span<const given
 
 using labels_by_event = std::map<event_id, const given_label*>;
 
-/// What differs from the labels that there are, with the entities that each payment was linked by.
-labels::batch changes_of(pqxx::work& tx, tenant_id tenant, const labels_by_event& given) {
+/// What differs from the labels that there are, with the entities that each payment was linked by; what had been
+/// decided on each goes to `decided`.
+labels::batch changes_of(pqxx::work& tx, tenant_id tenant, const labels_by_event& given,
+                         std::vector<label_and_outcome>& decided) {
   auto ids = json::array();
   for (const auto& [id, l] : given)
     ids.push_back(id.str());
@@ -103,13 +105,15 @@ labels::batch changes_of(pqxx::work& tx, tenant_id tenant, const labels_by_event
   const auto keys = s.arg(ids.dump());
   labels::batch out{system_random().next_uuid(), {}};
   for (const auto& row :
-       s.run(tx, fmt::format("SELECT l.fraud, l.reason, {} FROM event AS e JOIN (SELECT k::uuid AS k FROM "
-                             "jsonb_array_elements_text({}::jsonb) AS k) AS g ON e.event_id = g.k LEFT JOIN label AS l "
-                             "ON l.tenant_id = $1 AND l.event_id = e.event_id WHERE e.tenant_id = $1",
-                             event_identity_read(), keys))) {
+       s.run(tx,
+             fmt::format("SELECT l.fraud, l.reason, e.risk_outcome, {} FROM event AS e JOIN (SELECT k::uuid AS k FROM "
+                         "jsonb_array_elements_text({}::jsonb) AS k) AS g ON e.event_id = g.k LEFT JOIN label AS l "
+                         "ON l.tenant_id = $1 AND l.event_id = e.event_id WHERE e.tenant_id = $1",
+                         event_identity_read(), keys))) {
     row_reader in(row);
     const auto was = in.maybe<bool>();
     const auto reason = in.text();
+    const auto outcome = in.text();
     const auto e = to_identity(in);
     const auto* label = given.at(e.id);
     if (was == label->fraud && reason == label->reason)
@@ -119,6 +123,7 @@ labels::batch changes_of(pqxx::work& tx, tenant_id tenant, const labels_by_event
       if (k)
         c.entities.push_back(*k);
     out.changes.push_back(std::move(c));
+    decided.push_back({label->fraud, outcome});
   }
   return out;
 }
@@ -163,10 +168,10 @@ result<labelled> pg_label_store::put(tenant_id tenant, std::span<const given_lab
     labels_by_event by_event;
     for (const auto& [place, id] : found)
       by_event[id] = &labels[place];
-    labelled out{std::vector<label_answer>(labels.size(), {"unknown", {}}), {}};
+    labelled out{std::vector<label_answer>(labels.size(), {"unknown", {}}), {}, {}};
     if (found.empty())
       return out;
-    const auto batch = changes_of(tx, tenant, by_event);
+    const auto batch = changes_of(tx, tenant, by_event, out.changed);
     std::set<event_id> changed;
     for (const auto& c : batch.changes)
       changed.insert(c.id);

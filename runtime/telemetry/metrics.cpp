@@ -1,5 +1,6 @@
 #include "telemetry/metrics.hpp"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <prometheus/counter.h>
@@ -7,6 +8,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <vector>
 
 namespace pulse {
 
@@ -19,6 +21,10 @@ using prometheus::Histogram;
 
 const Histogram::BucketBoundaries seconds_buckets = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                                      0.25,  0.5,    1,     2.5,  5,     10};
+
+const Histogram::BucketBoundaries microseconds_buckets = {0.00001, 0.00002, 0.00003, 0.00004, 0.00005, 0.00006, 0.00008,
+                                                          0.0001,  0.00012, 0.00015, 0.0002,  0.00025, 0.0003,  0.0004,
+                                                          0.0005,  0.0007,  0.001,   0.002,   0.005,   0.01,    0.1};
 
 /// Tenants beyond this many share the label `other`; totals stay exact.
 constexpr std::size_t tenant_labels_max = 50;
@@ -66,6 +72,12 @@ struct metrics::families {
   Family<Histogram>& delivery_seconds = histogram("pulse_alert_delivery_seconds", "One attempt to tell a receiver.");
   Family<Histogram>& train_seconds = histogram("pulse_model_train_seconds", "One training of a tenant's model.");
   Family<Counter>& trainings = counter("pulse_model_trainings_total", "Trainings by result.");
+  Family<Counter>& drift_looks = counter("pulse_model_drift_checks_total",
+                                         "Comparisons of latest events with those a model was fitted on, by result.");
+  Family<Histogram>& scoring_seconds = histogram(
+      "pulse_scoring_event_seconds", "Features, models, rules and reasons of one event: its share of a part.");
+  Family<Counter>& labels =
+      counter("pulse_detection_labels_total", "Labels that came, by what had been decided on their events.");
   Family<Counter>& source_records =
       counter("pulse_source_records_total", "Records of tenants' own topics, by outcome.");
   Family<Counter>& source_failures =
@@ -183,6 +195,25 @@ void metrics::delivery(const std::string& outcome, double seconds) {
 void metrics::trained(double seconds, bool ok) {
   f_->train_seconds.Add({}, seconds_buckets).Observe(seconds);
   f_->trainings.Add({{"result", ok ? "ok" : "failed"}}).Increment();
+}
+
+void metrics::looked_for_drift(bool drifted) {
+  f_->drift_looks.Add({{"result", drifted ? "drifted" : "steady"}}).Increment();
+}
+
+void metrics::scored(double seconds, std::size_t events) {
+  if (events == 0)
+    return;
+  const auto n = static_cast<double>(events);
+  const auto& limits = microseconds_buckets;
+  std::vector<double> more(limits.size() + 1);
+  const auto bucket = std::lower_bound(limits.begin(), limits.end(), seconds / n) - limits.begin();
+  more[static_cast<std::size_t>(bucket)] = n;
+  f_->scoring_seconds.Add({}, limits).ObserveMultiple(more, seconds);
+}
+
+void metrics::labelled(bool fraud, const std::string& outcome) {
+  f_->labels.Add({{"label", fraud ? "fraud" : "legitimate"}, {"outcome", outcome}}).Increment();
 }
 
 void metrics::gauge(const std::string& name, const std::string& help, double value) {

@@ -36,6 +36,12 @@ public:
   /// `outcome`: delivered, retry, failed.
   void delivery(const std::string& outcome, double seconds);
   void trained(double seconds, bool ok);
+  /// A tenant's latest events were compared with those that its model was fitted on.
+  void looked_for_drift(bool drifted);
+  /// So many events of one part were scored: features, models, rules and reasons. Each counts with its share.
+  void scored(double seconds, std::size_t events);
+  /// A label came; `outcome` is what had been decided: approve, review, decline.
+  void labelled(bool fraud, const std::string& outcome);
   /// Of a tenant's own topic, read here: what became of a batch, and what its partitions hold beyond.
   void source_read(const std::string& source, std::int64_t accepted, std::int64_t refused, std::int64_t lag);
   /// `code`: unreachable, ... as the tenant sees it.

@@ -1,6 +1,8 @@
 // Labels against the real Postgres: events found by id, order and message; the latest label counts; nobody else's.
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "models/risk/label_batch.hpp"
@@ -56,6 +58,9 @@ TEST_CASE("labels find their events by id, order and message, and the latest wor
   CHECK(answers[2].result == "ok");
   CHECK(answers[3].id == page);
   REQUIRE(said->control);
+  REQUIRE(said->changed.size() == 2);
+  CHECK(std::count_if(said->changed.begin(), said->changed.end(),
+                      [](const auto& l) { return l.fraud && l.outcome == "decline"; }) == 1);
   const auto again = store.put(a, std::vector{by_order("o1", true)}, from, to, "key x");
   CHECK(again->answers.front().result == "unchanged");
   CHECK_FALSE(again->control);

@@ -5,6 +5,7 @@
 #include <regex>
 #include <set>
 #include <sstream>
+#include <vector>
 
 #include "telemetry/metrics.hpp"
 
@@ -24,6 +25,9 @@ void touch_everything(metrics& m) {
   m.alarm("x");
   m.delivery("delivered", 0.1);
   m.trained(0.1, true);
+  m.looked_for_drift(true);
+  m.scored(0.001, 10);
+  m.labelled(true, "decline");
   m.source_read("id", 1, 1, 1);
   m.source_failed("unreachable");
 }
@@ -92,4 +96,31 @@ TEST_CASE("tenants beyond the first fifty share a label, and the total stays exa
     }
   CHECK(series == 51);
   CHECK(sum == 200 * 201 / 2);
+}
+
+TEST_CASE("each event of a part counts with its share of the time", "[telemetry][f:10.2]") {
+  metrics m;
+  m.scored(0.0009, 10);
+  m.scored(0.001, 1);
+  m.scored(0, 0);
+  std::istringstream lines(m.text());
+  const std::regex bucket(R"#(pulse_scoring_event_seconds_bucket\{le="([^"]+)"\} (\d+))#");
+  std::vector<std::pair<double, int>> rises;
+  for (std::string line; std::getline(lines, line);)
+    if (std::smatch found; std::regex_match(line, found, bucket))
+      if (const auto n = std::stoi(found[2]); n != (rises.empty() ? 0 : rises.back().second))
+        rises.emplace_back(std::stod(found[1]), n);
+  CHECK(rises == std::vector<std::pair<double, int>>{{0.0001, 10}, {0.001, 11}});
+}
+
+TEST_CASE("labels count by what had been decided: precision and recall are sums of them", "[telemetry][f:10.4]") {
+  metrics m;
+  m.labelled(true, "decline");
+  m.labelled(true, "decline");
+  m.labelled(false, "review");
+  m.looked_for_drift(false);
+  const auto text = m.text();
+  CHECK(text.find("pulse_detection_labels_total{label=\"fraud\",outcome=\"decline\"} 2\n") != std::string::npos);
+  CHECK(text.find("pulse_detection_labels_total{label=\"legitimate\",outcome=\"review\"} 1\n") != std::string::npos);
+  CHECK(text.find("pulse_model_drift_checks_total{result=\"steady\"} 1\n") != std::string::npos);
 }
