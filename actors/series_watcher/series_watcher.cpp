@@ -36,10 +36,15 @@ result<std::int64_t> series_watcher_state::look(tenant_id tenant) {
   if (!history)
     return history.err();
   const auto found = series::watch(history->question);
-  std::vector<alert::candidate> alerts;
+  watch_findings alerts;
   const auto unit = parse_currency(history->currency).value_or(currency{});
   for (const auto& f : found.told)
-    alerts.push_back(alert::metric_candidate(tenant, f, unit, history->question.zone));
+    alerts.told.push_back(alert::metric_candidate(tenant, f, unit, history->question.zone));
+  for (const auto& w : found.withheld) {
+    alerts.held.push_back(
+        {alert::metric_candidate(tenant, w.what, unit, history->question.zone), alert::held_reason(w)});
+    log::info("metric_alert_withheld", "series_watcher", alerts.held.back().reason, {tenant, {}, ""});
+  }
   return store->conclude(tenant, history->to, alerts, next_look(tenant, now));
 }
 

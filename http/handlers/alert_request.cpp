@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> types_known = {"event.flagged", "metric.anomaly", "incident.opened",
                                                          "incident.resolved", "endpoint.test"};
+constexpr std::size_t short_bytes_max = 1000;
 constexpr std::int64_t page_default = 100;
 constexpr std::int64_t page_max = 1000;
 
@@ -76,6 +77,13 @@ std::string text_member(const nlohmann::json& body, const char* name, std::strin
   return it->get<std::string>();
 }
 
+std::string short_text(const nlohmann::json& body, const char* name) {
+  auto out = text_member(body, name);
+  if (out.size() > short_bytes_max || out.find('\0') != std::string::npos)
+    throw refused_request({ec::invalid, fmt::format("{}: at most 1000 bytes of text", name), fmt::format("/{}", name)});
+  return out;
+}
+
 std::vector<std::string> known_types(const std::vector<std::string>& types, const std::string& pointer) {
   for (const auto& type : types)
     if (std::find(types_known.begin(), types_known.end(), type) == types_known.end())
@@ -115,6 +123,9 @@ alert_filter filter_of_query(const request& in) {
   f.severity = query_text(in, "severity").value_or("");
   if (!f.severity.empty() && f.severity != "info" && f.severity != "warning" && f.severity != "critical")
     throw refused_request({ec::invalid, "severity: info, warning or critical", "severity"});
+  f.state = query_text(in, "state").value_or("");
+  if (!f.state.empty() && f.state != "new" && f.state != "told" && f.state != "held")
+    throw refused_request({ec::invalid, "state: new, told or held", "state"});
   return f;
 }
 
@@ -133,6 +144,22 @@ page_request page_of_query(const request& in) {
     p.after = *key;
   }
   return p;
+}
+
+json alert_json(const alert_record& a) {
+  auto data = json::parse(a.data, nullptr, false);
+  if (!data.is_object())
+    data = json::object();
+  data["alert_id"] = a.id.str();
+  if (!a.incident_id.empty())
+    data["incident_id"] = a.incident_id;
+  json out = {{"id", a.id.str()}, {"type", a.type}, {"timestamp", a.created_at}, {"data", std::move(data)}};
+  out["state"] = a.state;
+  out["held_reason"] = a.state != "held"       ? json(nullptr)
+                       : a.held_reason.empty() ? json("limit: over what is told in an hour; a summary tells of it")
+                                               : json(a.held_reason);
+  out["feedback"] = a.feedback.empty() ? json(nullptr) : json::parse(a.feedback, nullptr, false);
+  return out;
 }
 
 response list_answer(json data, const std::string& next) {

@@ -42,13 +42,17 @@ bool is_dry_run(const request& in);
 /// Who asks, for the audit.
 std::string actor_of(const request& in);
 std::string text_member(const nlohmann::json& body, const char* name, std::string fallback = "");
+/// At most 1000 bytes for people.
+std::string short_text(const nlohmann::json& body, const char* name);
 /// Known types of alerts; nothing when the member is absent.
 std::optional<std::vector<std::string>> types_member(const nlohmann::json& body);
 std::vector<std::string> known_types(const std::vector<std::string>& types, const std::string& pointer);
 std::optional<time_ms> time_value(std::optional<std::string> text, const std::string& pointer);
-/// from, to, type, severity, of the query.
+/// from, to, type, severity, state, of the query.
 alert_filter filter_of_query(const request& in);
 page_request page_of_query(const request& in);
+/// As a receiver gets it, with what became of it here.
+json alert_json(const alert_record& a);
 /// `{"data","has_more","next_cursor"}`.
 response list_answer(json data, const std::string& next);
 

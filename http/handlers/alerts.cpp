@@ -6,17 +6,6 @@ namespace pulse::http {
 
 namespace {
 
-/// As a receiver gets it.
-json to_json(const alert_record& a) {
-  auto data = json::parse(a.data, nullptr, false);
-  if (!data.is_object())
-    data = json::object();
-  data["alert_id"] = a.id.str();
-  if (!a.incident_id.empty())
-    data["incident_id"] = a.incident_id;
-  return {{"id", a.id.str()}, {"type", a.type}, {"timestamp", a.created_at}, {"data", std::move(data)}};
-}
-
 response replay(alert_admin& store, const request& in, const alert_parts& p) {
   const auto body = body_object(in);
   alert_filter f;
@@ -47,11 +36,11 @@ std::vector<route> alert_routes(const alert_parts& p) {
     const auto found = need(store.alerts(in.who.tenant, filter_of_query(in), page_of_query(in)));
     auto data = json::array();
     for (const auto& a : found.rows)
-      data.push_back(to_json(a));
+      data.push_back(alert_json(a));
     return list_answer(std::move(data), found.next);
   }));
   out.push_back(make_alert_route(p, "GET", "/v1/alerts/{id}", scope::read, [](auto& store, const auto& in) {
-    return response::json(200, to_json(need(store.alert(in.who.tenant, id_of(in)))).dump());
+    return response::json(200, alert_json(need(store.alert(in.who.tenant, id_of(in)))).dump());
   }));
   out.push_back(make_alert_route(p, "POST", "/v1/alerts/{id}/resend", scope::admin, [p](auto& store, const auto& in) {
     const bool dry = is_dry_run(in);
@@ -62,6 +51,8 @@ std::vector<route> alert_routes(const alert_parts& p) {
   }));
   out.push_back(make_alert_route(p, "POST", "/v1/alerts/replay", scope::admin,
                                  [p](auto& store, const auto& in) { return replay(store, in, p); }));
+  for (auto& r : feedback_routes(p))
+    out.push_back(std::move(r));
   return out;
 }
 

@@ -18,10 +18,14 @@ struct alert_parts {
   std::vector<cidr> allow;
   /// There is something to send for a tenant.
   std::function<void(tenant_id)> wake;
+  const clock& time = system_clock();
 };
 
 std::vector<route> endpoint_routes(const alert_parts& p);
+/// With those of feedback.
 std::vector<route> alert_routes(const alert_parts& p);
+/// What people say of alerts, and what came of it.
+std::vector<route> feedback_routes(const alert_parts& p);
 
 /// `PUT /admin/v1/tenants/{tenant}/webhook-allow {"cidrs":["127.0.0.1/32"]}`; the tenant by its number.
 std::vector<route> alert_admin_routes(const alert_parts& p);

@@ -11,8 +11,6 @@ namespace pulse::http {
 
 namespace {
 
-constexpr std::size_t description_bytes_max = 1000;
-
 json or_null(const std::string& s) {
   return s.empty() ? json(nullptr) : json(s);
 }
@@ -59,13 +57,6 @@ void check_url(const std::string& url, const std::vector<cidr>& allow, const std
                                      "(webhook_allow)",
                                      address->str()),
                          "/url"});
-}
-
-std::string short_text(const nlohmann::json& body, const char* name) {
-  auto out = text_member(body, name);
-  if (out.size() > description_bytes_max || out.find('\0') != std::string::npos)
-    throw refused_request({ec::invalid, fmt::format("{}: at most 1000 bytes of text", name), fmt::format("/{}", name)});
-  return out;
 }
 
 response create(alert_admin& store, const request& in, const alert_parts& p) {

@@ -79,6 +79,10 @@ std::string summary_of(const series::finding& f, currency unit) {
   return out;
 }
 
+std::string_view side_name(const series::incident_line& line) {
+  return line.up ? "up" : "down";
+}
+
 } // namespace
 
 candidate metric_candidate(tenant_id tenant, const series::finding& found, currency unit,
@@ -105,6 +109,9 @@ candidate metric_candidate(tenant_id tenant, const series::finding& found, curre
   d["segment"] = main.segment.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(main.segment);
   d["value"] = json_value(main.metric, main.value, unit);
   d["expected"] = json_value(main.metric, main.expected, unit);
+  d["direction"] = side_name(series::line_of(found));
+  d["strength"] = std::round(1000 * series::strength_of(found)) / 1000;
+  d["weight"] = std::round(1000 * series::weight_of(found)) / 1000;
   d["currency"] = is_money(main.metric) ? nlohmann::ordered_json(unit.str()) : nlohmann::ordered_json(nullptr);
   d["reasons"] = reasons_of(found, unit);
   auto also = nlohmann::ordered_json::array();
@@ -116,6 +123,15 @@ candidate metric_candidate(tenant_id tenant, const series::finding& found, curre
   d["also"] = std::move(also);
   c.data = d.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   return c;
+}
+
+std::string held_reason(const series::withheld_finding& w) {
+  const auto line = series::line_of(w.what);
+  return fmt::format(
+      "feedback: the like ({}, {}) was called a false alarm on {}; it is told from weight {:.2f} on, this "
+      "one has {:.2f}",
+      name_of(w.what.what.front()), side_name(line), format_time(w.bar.said).substr(0, 10), w.bar.needed,
+      series::weight_of(w.what));
 }
 
 } // namespace pulse::alert

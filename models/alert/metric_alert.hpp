@@ -12,4 +12,7 @@ namespace pulse::alert {
 candidate metric_candidate(tenant_id tenant, const series::finding& found, currency unit,
                            const std::vector<series::zone_offset>& zone);
 
+/// Why nobody is told of it; begins with `feedback: `.
+std::string held_reason(const series::withheld_finding& w);
+
 } // namespace pulse::alert

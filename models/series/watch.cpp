@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <tuple>
 
@@ -104,8 +105,15 @@ std::vector<stretch> stretches(const watch_question& q, const std::vector<judged
   return out;
 }
 
+/// One of these began in the stretch, or so close to its begin that it is the same.
+bool has_begin(const std::vector<time_ms>& begins, const watch_question& q, const stretch& s, std::int64_t gap_ms) {
+  const auto begin = hour(q, s.first).value, end = std::max(hour(q, s.last).value, begin + gap_ms);
+  return std::any_of(begins.begin(), begins.end(),
+                     [&](time_ms t) { return t.value >= begin - gap_ms && t.value <= end; });
+}
+
 /// What an incident must be stronger than, so that the past would have kept within the budget: the strength of the
-/// strongest one that it had no room for.
+/// strongest one that it had no room for. What was withheld took no room.
 double limit_of(const std::vector<stretch>& all, const watch_question& q, const watch_config& config) {
   const auto past = std::min(q.fresh, hours_of(q));
   if (past <= config.hours_min)
@@ -114,7 +122,7 @@ double limit_of(const std::vector<stretch>& all, const watch_question& q, const 
   const auto room = static_cast<std::size_t>(std::ceil(static_cast<double>(config.per_week) * std::max(1.0, weeks)));
   std::vector<double> strengths;
   for (const auto& s : all)
-    if (s.first < past)
+    if (s.first < past && !has_begin(q.withheld, q, s, config.gap_ms))
       strengths.push_back(s.strength);
   if (strengths.size() <= room)
     return 0;
@@ -203,7 +211,44 @@ finding describe(const watch_question& q, const std::vector<judged_line>& lines,
   return out;
 }
 
+/// The part of a stretch that is to be judged now; nothing of one that goes on: it was judged when it began, and what
+/// it is made of may look a little different by now. What was withheld hides nothing that comes after it: its new hours
+/// are judged as if they began something.
+std::optional<stretch> unjudged(const watch_question& q, const std::vector<judged_line>& lines, stretch s,
+                                const watch_config& config) {
+  if (s.last < q.fresh || has_begin(q.told, q, s, config.gap_ms))
+    return std::nullopt;
+  if (!has_begin(q.withheld, q, s, config.gap_ms))
+    return s.first < q.fresh ? std::nullopt : std::optional(s);
+  stretch out{s.last, s.last, 0};
+  for (auto i = std::max(s.first, q.fresh); i <= s.last; ++i)
+    for (const auto& l : lines)
+      if (l.strength[i] > 0)
+        out = {std::min(out.first, i), s.last, std::max(out.strength, l.strength[i])};
+  return out;
+}
+
 } // namespace
+
+incident_line line_of(const finding& f) {
+  const auto& main = f.what.front();
+  return {main.metric, main.segment, main.value > main.expected};
+}
+
+double strength_of(const finding& f) {
+  double out = 0;
+  for (const auto& m : f.what)
+    out = std::max(out, m.strength);
+  return out;
+}
+
+double weight_of(const finding& f) {
+  double out = 0;
+  for (const auto& m : f.what)
+    out = std::max(out, m.strength * std::abs(static_cast<double>(m.value - m.expected)) /
+                            std::max(1.0, static_cast<double>(m.expected)));
+  return out;
+}
 
 watch_answer watch(const watch_question& q, const watch_config& config) {
   watch_answer out;
@@ -212,25 +257,29 @@ watch_answer watch(const watch_question& q, const watch_config& config) {
     lines.push_back(judge(q, line, config));
   const auto all = stretches(q, lines, config.gap_ms);
   const auto limit = limit_of(all, q, config);
+  const auto now = hour(q, hours_of(q));
   auto told = q.told;
-  for (const auto& s : all) {
-    if (s.last < q.fresh)
+  for (const auto& whole : all) {
+    const auto s = unjudged(q, lines, whole, config);
+    if (!s)
       continue;
-    const auto begin = hour(q, s.first);
-    // One that goes on was judged when it began; what it is made of may look a little different by now.
-    const auto goes_on = s.first < q.fresh || std::any_of(told.begin(), told.end(), [&](time_ms t) {
-                           return std::abs(t.value - begin.value) <= config.gap_ms;
-                         });
-    if (goes_on)
-      continue;
+    const auto begin = hour(q, s->first);
     const auto in_week = std::count_if(told.begin(), told.end(),
                                        [&](time_ms t) { return std::abs(t.value - begin.value) < 7 * day_ms; });
-    if (s.strength <= limit || static_cast<std::size_t>(in_week) >= config.per_week) {
+    if (s->strength <= limit || static_cast<std::size_t>(in_week) >= config.per_week) {
       ++out.held;
       continue;
     }
+    auto found = describe(q, lines, *s);
+    const auto bar = bar_of(q.judged, line_of(found), now);
+    if (bar && weight_of(found) < bar->needed) {
+      // Its first hours are stored already where it goes on.
+      if (!has_begin(q.withheld, q, whole, config.gap_ms))
+        out.withheld.push_back({std::move(found), *bar});
+      continue;
+    }
     told.push_back(begin);
-    out.told.push_back(describe(q, lines, s));
+    out.told.push_back(std::move(found));
   }
   return out;
 }

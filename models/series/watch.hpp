@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/series/baseline.hpp"
+#include "models/series/feedback.hpp"
 #include "models/series/incident.hpp"
 
 namespace pulse::series {
@@ -30,6 +31,10 @@ struct watch_question {
   std::vector<zone_offset> zone;
   /// When the incidents of the last seven days began that were told.
   std::vector<time_ms> told;
+  /// When those of the whole history began that were withheld for what people had said.
+  std::vector<time_ms> withheld = {};
+  /// What people said of incidents, the earliest word first.
+  std::vector<judged_incident> judged = {};
 };
 
 struct watch_config {
@@ -65,8 +70,23 @@ struct finding {
   explanation parts;
 };
 
+/// The metric that leads, and its side.
+incident_line line_of(const finding& f);
+/// Of the rarest of all that moved.
+double strength_of(const finding& f);
+/// How rare times which share of what was expected moved, of the heaviest of all that moved. Rarity alone says little
+/// of size: half of the orders lost is not much less rare than all of them.
+double weight_of(const finding& f);
+
+/// Found, and not told, since the like was called a false alarm.
+struct withheld_finding {
+  finding what;
+  feedback_bar bar;
+};
+
 struct watch_answer {
   std::vector<finding> told;
+  std::vector<withheld_finding> withheld;
   /// Over the budget, or weaker than what the budget has room for.
   std::size_t held = 0;
 };

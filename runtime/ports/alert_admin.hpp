@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/ids.hpp"
 #include "base/time.hpp"
+#include "models/series/feedback.hpp"
 
 namespace pulse {
 
@@ -40,6 +41,24 @@ struct alert_record {
   std::string incident_id;
   /// The `data` object, JSON.
   std::string data;
+  /// new, told, held.
+  std::string state;
+  /// Why it is held; empty: it is not, or it is over the hourly limit.
+  std::string held_reason;
+  /// What was said of it, `{"verdict","note","at","by"}`; empty: nothing.
+  std::string feedback;
+};
+
+struct alert_verdict {
+  bool useful = false;
+  std::string note;
+};
+
+struct judged_alerts {
+  /// The earliest word first; those that were given before the time asked for as well, since later ones hang on them.
+  std::vector<series::judged_incident> words;
+  /// Metric alerts of the time asked for that were withheld, judged or not.
+  std::int64_t withheld = 0;
 };
 
 struct attempt_record {
@@ -62,6 +81,8 @@ struct alert_filter {
   std::optional<time_ms> to;
   std::vector<std::string> types;
   std::string severity;
+  /// Of alerts: new, told, held; empty: all.
+  std::string state = {};
 };
 
 /// Newest first. `after` is the last row's `key` of the page before; empty: from the newest.
@@ -100,6 +121,11 @@ public:
 
   virtual result<page<alert_record>> alerts(tenant_id tenant, const alert_filter& filter, const page_request& p) = 0;
   virtual result<alert_record> alert(tenant_id tenant, const uuid& id) = 0;
+
+  /// What somebody says of a metric alert; the last word counts, nothing takes it back. `conflict` for other types.
+  virtual result<void> judge(tenant_id tenant, const uuid& alert, const std::optional<alert_verdict>& word,
+                             const std::string& actor) = 0;
+  virtual result<judged_alerts> judged(tenant_id tenant, time_ms from, time_ms to) = 0;
 
   /// Sends told alerts again; a delivery that waits is hurried instead. Without an endpoint to all enabled ones that
   /// want the type. Returns how many deliveries; with `dry_run` nothing changes.

@@ -22,6 +22,17 @@ struct metric_history {
   time_ms to;
 };
 
+/// An alert that is stored and told to nobody.
+struct held_alert {
+  alert::candidate alert;
+  std::string reason;
+};
+
+struct watch_findings {
+  std::vector<alert::candidate> told;
+  std::vector<held_alert> held;
+};
+
 class series_store {
 public:
   virtual ~series_store() = default;
@@ -30,13 +41,14 @@ public:
   virtual result<void> claim(tenant_id tenant, std::int64_t seconds) = 0;
 
   /// The last `weeks` up to the hour that ended before `now`, fresh from where the last look ended, at most a day back:
-  /// older events are not alerted. Totals of each metric, and the segments that most orders are of. `not_found`.
+  /// older events are not alerted. Totals of each metric, and the segments that most orders are of; what was told,
+  /// withheld and judged before. `not_found`.
   virtual result<metric_history> history(tenant_id tenant, time_ms now, int weeks) = 0;
 
   /// Stores the alerts (each once, whatever is repeated), how far was judged, and when to look again; all or none. The
-  /// alerts that are new.
-  virtual result<std::int64_t> conclude(tenant_id tenant, time_ms judged_to,
-                                        const std::vector<alert::candidate>& alerts, time_ms next) = 0;
+  /// alerts that are new and told.
+  virtual result<std::int64_t> conclude(tenant_id tenant, time_ms judged_to, const watch_findings& found,
+                                        time_ms next) = 0;
 };
 
 } // namespace pulse

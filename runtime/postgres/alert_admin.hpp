@@ -24,6 +24,9 @@ public:
                                         const page_request& p) override;
   result<page<alert_record>> alerts(tenant_id tenant, const alert_filter& filter, const page_request& p) override;
   result<alert_record> alert(tenant_id tenant, const uuid& id) override;
+  result<void> judge(tenant_id tenant, const uuid& alert, const std::optional<alert_verdict>& word,
+                     const std::string& actor) override;
+  result<judged_alerts> judged(tenant_id tenant, time_ms from, time_ms to) override;
   result<std::int64_t> replay(tenant_id tenant, const alert_filter& filter, std::optional<uuid> endpoint, bool dry_run,
                               const std::string& actor) override;
   result<std::int64_t> resend(tenant_id tenant, const uuid& alert, bool dry_run, const std::string& actor) override;

@@ -15,11 +15,14 @@ constexpr std::int64_t replay_max = 100'000;
 
 constexpr std::string_view alert_columns =
     "alert_id, type, to_char(created_at, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), coalesce(incident_id::text, ''), data, "
-    "(extract(epoch FROM created_at) * 1000000)::bigint";
+    "(extract(epoch FROM created_at) * 1000000)::bigint, state, coalesce(held_reason, ''), coalesce((SELECT "
+    "json_build_object('verdict', f.verdict, 'note', nullif(f.note, ''), 'at', to_char(f.judged_at, "
+    "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), 'by', f.judged_by)::text FROM alert_feedback f WHERE f.tenant_id = "
+    "alert.tenant_id AND f.alert_id = alert.alert_id), '')";
 
 alert_record to_alert(const pqxx::row& row) {
-  return {to_uuid(row[0]), row[1].as<std::string>(), row[2].as<std::string>(), row[3].as<std::string>(),
-          row[4].as<std::string>()};
+  return {to_uuid(row[0]),          row[1].as<std::string>(), row[2].as<std::string>(), row[3].as<std::string>(),
+          row[4].as<std::string>(), row[6].as<std::string>(), row[7].as<std::string>(), row[8].as<std::string>()};
 }
 
 /// A key is the microseconds and what parts rows of the same moment: `1700000000000000/uuid[/attempt]`.
@@ -122,12 +125,13 @@ result<page<alert_record>> pg_alert_admin::alerts(tenant_id tenant, const alert_
         fmt::format("SELECT {} FROM alert WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR created_at >= "
                     "$2::timestamptz) AND ($3::timestamptz IS NULL OR created_at < $3::timestamptz) AND "
                     "CASE WHEN $4::text = '' THEN type <> 'endpoint.test' ELSE type = ANY (string_to_array($4::text, "
-                    "',')) END AND ($5::text = '' OR severity = $5::text) AND ($6::bigint IS NULL OR (created_at, "
+                    "',')) END AND ($5::text = '' OR severity = $5::text) AND ($9::text = '' OR state = $9::text) AND "
+                    "($6::bigint IS NULL OR (created_at, "
                     "alert_id) < ('epoch'::timestamptz + $6::bigint * interval '1 microsecond', $7::uuid)) "
                     "ORDER BY created_at DESC, alert_id DESC LIMIT $8",
                     alert_columns),
         pqxx::params{tenant.value, text_of(filter.from), text_of(filter.to), list_of(filter.types), filter.severity,
-                     after.at, after.id, p.limit + 1});
+                     after.at, after.id, p.limit + 1, filter.state});
     page<alert_record> out;
     for (const auto& row : rows) {
       if (static_cast<std::int64_t>(out.rows.size()) == p.limit) {

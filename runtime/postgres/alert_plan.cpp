@@ -30,7 +30,7 @@ alert::flag_limit restore_limit(pqxx::work& tx, tenant_id tenant, time_ms now) {
   const auto held = tx.exec("SELECT count(*), count(*) FILTER (WHERE severity = 'critical'), "
                             "coalesce(max((data->'risk'->>'score')::float8), 0), "
                             "coalesce((extract(epoch FROM min(decided_at)) * 1000)::bigint, 0) FROM alert "
-                            "WHERE tenant_id = $1 AND state = 'held' AND summary_id IS NULL",
+                            "WHERE tenant_id = $1 AND state = 'held' AND summary_id IS NULL AND held_reason IS NULL",
                             pqxx::params{tenant.value})[0];
   std::optional<alert::flag_summary> holding;
   if (const auto n = held[0].as<std::int64_t>(); n > 0) {
@@ -85,7 +85,8 @@ void insert_summary(pqxx::work& tx, tenant_id tenant, const alert::flag_summary&
       "INSERT INTO alert (tenant_id, alert_id, created_at, type, severity, title, summary, data, state, decided_at) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'new', NULL)",
       pqxx::params{tenant.value, id.str(), format_time(now), flagged, severity, title, text, data.dump()});
-  tx.exec("UPDATE alert SET summary_id = $2 WHERE tenant_id = $1 AND state = 'held' AND summary_id IS NULL",
+  tx.exec("UPDATE alert SET summary_id = $2 WHERE tenant_id = $1 AND state = 'held' AND summary_id IS NULL AND "
+          "held_reason IS NULL",
           pqxx::params{tenant.value, id.str()});
 }
 

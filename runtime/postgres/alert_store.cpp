@@ -129,7 +129,7 @@ void settle_due(pqxx::work& tx, tenant_id tenant) {
       tx.exec("SELECT min(at)::text FROM (SELECT now() AS at WHERE EXISTS (SELECT FROM alert WHERE tenant_id = $1 AND "
               "state = 'new') UNION ALL "
               "SELECT min(decided_at) + interval '1 hour' FROM alert WHERE tenant_id = $1 AND state = 'held' AND "
-              "summary_id IS NULL UNION ALL "
+              "summary_id IS NULL AND held_reason IS NULL UNION ALL "
               "SELECT min(next_at) FROM delivery WHERE tenant_id = $1 AND state = 'pending') AS u",
               pqxx::params{id})[0];
   if (next[0].is_null()) {

@@ -8,6 +8,7 @@
 
 #include "models/event/names.hpp"
 #include "postgres/alert_work.hpp"
+#include "postgres/judged_rows.hpp"
 
 namespace pulse::postgres {
 
@@ -117,6 +118,28 @@ void read_lines(pqxx::work& tx, tenant_id tenant, metric_history& out) {
   out.question.lines = std::move(table).done();
 }
 
+/// When the incidents of these alerts began.
+std::vector<time_ms> read_begins(pqxx::work& tx, tenant_id tenant, const char* which, time_ms since) {
+  std::vector<time_ms> out;
+  for (const auto& row :
+       tx.exec(fmt::format("SELECT (extract(epoch FROM (data->>'occurred_at')::timestamptz) * 1000)::bigint FROM alert "
+                           "WHERE tenant_id = $1 AND type = 'metric.anomaly' AND held_reason {} AND created_at > "
+                           "$2::timestamptz ORDER BY 1",
+                           which),
+               pqxx::params{tenant.value, format_time(since)}))
+    out.push_back({row[0].as<std::int64_t>()});
+  return out;
+}
+
+/// True when it is new.
+bool insert_alert(pqxx::work& tx, tenant_id tenant, const alert::candidate& a, const std::optional<std::string>& held) {
+  return tx.exec("INSERT INTO alert (tenant_id, alert_id, type, severity, title, summary, data, state, held_reason, "
+                 "decided_at) VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $8::text IS NULL THEN 'new' ELSE 'held' "
+                 "END, $8::text, CASE WHEN $8::text IS NOT NULL THEN now() END) ON CONFLICT DO NOTHING",
+                 pqxx::params{tenant.value, a.alert_id.str(), a.type, a.severity, a.title, a.summary, a.data, held})
+             .affected_rows() > 0;
+}
+
 } // namespace
 
 pg_series_store::pg_series_store(const std::string& url, const std::string& node) :
@@ -156,26 +179,22 @@ result<metric_history> pg_series_store::history(tenant_id tenant, time_ms now, i
                               pqxx::params{tenant.value});
     const auto judged = std::max(mark.empty() ? 0 : mark[0][0].as<std::int64_t>(), out.to.value - day_ms);
     q.fresh = static_cast<std::size_t>(std::max<std::int64_t>(0, judged - q.from.value) / hour_ms);
-    for (const auto& row :
-         tx.exec("SELECT (extract(epoch FROM (data->>'occurred_at')::timestamptz) * 1000)::bigint FROM "
-                 "alert WHERE tenant_id = $1 AND type = 'metric.anomaly' AND created_at > "
-                 "$2::timestamptz - interval '9 days' ORDER BY 1",
-                 pqxx::params{tenant.value, format_time(now)}))
-      q.told.push_back({row[0].as<std::int64_t>()});
+    q.told = read_begins(tx, tenant, "IS NULL", {now.value - 9 * day_ms});
+    q.withheld = read_begins(tx, tenant, "IS NOT NULL", q.from);
+    q.judged = read_judged(tx, tenant, {now.value - judged_ms});
     read_lines(tx, tenant, out);
     return out;
   });
 }
 
-result<std::int64_t> pg_series_store::conclude(tenant_id tenant, time_ms judged_to,
-                                               const std::vector<alert::candidate>& alerts, time_ms next) {
+result<std::int64_t> pg_series_store::conclude(tenant_id tenant, time_ms judged_to, const watch_findings& found,
+                                               time_ms next) {
   return writer_.run_for(tenant, "storing what the watch found", [&](pqxx::work& tx) {
     std::int64_t fresh = 0;
-    for (const auto& a : alerts)
-      fresh += tx.exec("INSERT INTO alert (tenant_id, alert_id, type, severity, title, summary, data) "
-                       "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-                       pqxx::params{tenant.value, a.alert_id.str(), a.type, a.severity, a.title, a.summary, a.data})
-                   .affected_rows();
+    for (const auto& a : found.told)
+      fresh += insert_alert(tx, tenant, a, std::nullopt) ? 1 : 0;
+    for (const auto& h : found.held)
+      insert_alert(tx, tenant, h.alert, h.reason);
     if (fresh > 0)
       make_due(tx, tenant);
     tx.exec("INSERT INTO series_watch (tenant_id, judged_to) VALUES ($1, $2) ON CONFLICT (tenant_id) DO UPDATE SET "

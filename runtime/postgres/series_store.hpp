@@ -12,7 +12,7 @@ public:
 
   result<void> claim(tenant_id tenant, std::int64_t seconds) override;
   result<metric_history> history(tenant_id tenant, time_ms now, int weeks) override;
-  result<std::int64_t> conclude(tenant_id tenant, time_ms judged_to, const std::vector<alert::candidate>& alerts,
+  result<std::int64_t> conclude(tenant_id tenant, time_ms judged_to, const watch_findings& found,
                                 time_ms next) override;
 
 private:

@@ -44,6 +44,8 @@ class Victim:
         db.execute("INSERT INTO alert (tenant_id, alert_id, type, incident_id, severity, title, summary, data, state) "
                    "VALUES (%s, %s, 'event.flagged', %s, 'critical', %s, %s, %s, 'held')",
                    (id_, alert, incident, word, word, json.dumps({"title": word})))
+        db.execute("INSERT INTO alert_feedback (tenant_id, alert_id, verdict, note, judged_by) VALUES (%s, %s, 'useful', %s, %s)",
+                   (id_, alert, word, word))
         db.execute("INSERT INTO delivery (tenant_id, delivery_id, alert_id, endpoint_id, state, attempt, next_at) "
                    "VALUES (%s, %s, %s, %s, 'failed', 1, now())", (id_, delivery, alert, endpoint))
         db.execute("INSERT INTO attempt (tenant_id, delivery_id, attempt, endpoint_id, alert_id, error, seconds, reply_head) "
@@ -110,14 +112,15 @@ def test_no_get_route_tells_a_byte_of_another_tenant(node, case):
 @pytest.mark.feature("9.1")
 def test_no_route_that_changes_something_reaches_another_tenants_things(node, case):
     victim, attacker = case
-    tables = ("endpoint", "incident", "alert", "delivery", "attempt", "artifact_version", "api_key", "failed_event")
+    tables = ("endpoint", "incident", "alert", "alert_feedback", "delivery", "attempt", "artifact_version", "api_key", "failed_event")
 
     def state():
         return {t: node.db().execute(f"SELECT t::text FROM {t} t WHERE tenant_id = %s ORDER BY 1",
                                      (victim.tenant.id,)).fetchall() for t in tables}
 
     before = state()
-    bodies = [{}, {"url": "https://attacker.example/", "state": "enabled", "kind": "webhook", "tenant_id": victim.tenant.id}]
+    bodies = [{}, {"url": "https://attacker.example/", "state": "enabled", "kind": "webhook", "tenant_id": victim.tenant.id},
+              {"verdict": None}, {"verdict": "false_alarm"}]
     for method in METHODS[1:]:
         for path in paths(node, method) if method in json.dumps(node.request("GET", "/openapi.json").json()["paths"]) else []:
             if "{" not in path:

@@ -142,6 +142,76 @@ TEST_CASE("alerts are listed newest first in pages, filtered, and counted before
   CHECK(g.ask(tenant, "POST", "/v1/alerts/replay", "{}").problem_body->status == 422);
 }
 
+TEST_CASE("a metric alert is judged, the last word counts, and what the words did is reported", "[alerting][f:5.9]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a"), other = db.add_tenant("b");
+  const auto flagged = test::add_candidate(db, tenant).str();
+  // Three alike, a day apart; the third was withheld.
+  std::vector<std::string> ids;
+  for (int days : {3, 2, 1}) {
+    ids.push_back(system_random().next_uuid().str());
+    db.sql(
+        fmt::format("INSERT INTO alert (tenant_id, alert_id, created_at, type, severity, title, summary, data, state, "
+                    "held_reason) VALUES ({}, '{}', now() - interval '{} days', 'metric.anomaly', 'warning', 't', 's', "
+                    "'{{\"metric\":\"orders\",\"segment\":null,\"direction\":\"down\",\"weight\":2}}', {})",
+                    tenant.value, ids.back(), days, days == 1 ? "'held', 'feedback: x'" : "'told', NULL"));
+  }
+  alert_gateway g(db);
+  const auto path = "/v1/alerts/{id}/feedback";
+  const auto judge = [&](const std::string& id, const std::string& body) {
+    return g.ask(tenant, "POST", path, body, id);
+  };
+  const auto bad = [&](const std::string& body) {
+    const auto r = judge(ids[0], body);
+    REQUIRE(r.problem_body);
+    return fmt::format("{} {}", r.problem_body->status,
+                       r.problem_body->errors.empty() ? "" : r.problem_body->errors[0].pointer);
+  };
+  CHECK(bad("{}") == "422 /verdict");
+  CHECK(bad(R"({"verdict":"perhaps"})") == "422 /verdict");
+  CHECK(bad(R"({"verdict":true})") == "422 /verdict");
+  CHECK(bad(R"({"verdict":"useful","note":7})") == "422 /note");
+  CHECK(bad("[]") == "400 ");
+  CHECK(judge(flagged, R"({"verdict":"useful"})").problem_body->status == 409);
+  CHECK(judge("none", R"({"verdict":"useful"})").problem_body->status == 404);
+  CHECK(g.ask(other, "POST", path, R"({"verdict":"useful"})", ids[0]).problem_body->status == 404);
+  CHECK(db.one("SELECT count(*) FROM alert_feedback") == "0");
+
+  CHECK(body_of(judge(ids[0], R"({"verdict":"useful"})"))["feedback"]["verdict"] == "useful");
+  const auto said = body_of(judge(ids[0], R"({"verdict":"false_alarm","note":"a sale"})"));
+  CHECK(said["feedback"]["verdict"] == "false_alarm");
+  CHECK(said["feedback"]["note"] == "a sale");
+  CHECK(said["feedback"]["by"] == "admin");
+  CHECK(body_of(judge(ids[0], R"({"verdict":"false_alarm","note":"a sale"})")) == said);
+  CHECK(body_of(g.ask(tenant, "GET", "/v1/alerts/{id}", "", ids[0])) == said);
+  CHECK(db.one("SELECT string_agg(detail->>'verdict', ',' ORDER BY at) FROM audit WHERE action = 'judge alert'") ==
+        "useful,false_alarm");
+  // Given a day after the first: it was there for the two that came later.
+  db.sql("UPDATE alert_feedback SET judged_at = now() - interval '60 hours'");
+  judge(ids[1], R"({"verdict":"false_alarm"})");
+  judge(ids[2], R"({"verdict":"useful"})");
+  const auto listed = body_of(g.ask(tenant, "GET", "/v1/alerts", "", "", {{"state", "held"}}))["data"];
+  REQUIRE(listed.size() == 1);
+  CHECK(listed[0]["held_reason"] == "feedback: x");
+  CHECK(listed[0]["feedback"]["verdict"] == "useful");
+  CHECK(g.ask(tenant, "GET", "/v1/alerts", "", "", {{"state", "lost"}}).problem_body->status == 422);
+
+  const auto q = body_of(g.ask(tenant, "GET", "/v1/alerts/feedback"));
+  CHECK(q["judged"] == nlohmann::json{{"useful", 1}, {"false_alarm", 2}});
+  CHECK(q["precision"] == 0);
+  CHECK(q["withheld"] == 1);
+  CHECK(q["withheld_judged"] == nlohmann::json{{"useful", 1}, {"false_alarm", 0}});
+  CHECK(q["repeats_cut"]["count"] == 1);
+  CHECK(q["repeats_cut"]["of"] == 1);
+  CHECK(q["recall_loss"]["share"] == 1);
+  CHECK(q["recall_loss"]["interval"][0].get<double>() > 0.2);
+  CHECK(body_of(g.ask(other, "GET", "/v1/alerts/feedback"))["recall_loss"]["share"].is_null());
+  CHECK(g.ask(tenant, "GET", "/v1/alerts/feedback", "", "", {{"from", "2100-01-01T00:00:00Z"}}).problem_body->status ==
+        422);
+  CHECK(body_of(judge(ids[0], R"({"verdict":null})"))["feedback"].is_null());
+  CHECK(body_of(g.ask(tenant, "GET", "/v1/alerts/feedback"))["judged"]["false_alarm"] == 1);
+}
+
 TEST_CASE("the routes of endpoints and alerts are those of the document", "[alerting][openapi]") {
   test::database db;
   const alert_gateway g(db);

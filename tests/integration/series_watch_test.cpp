@@ -6,6 +6,7 @@
 #include "actors/message_types.hpp"
 #include "actors/series_watcher/series_watcher.hpp"
 #include "models/detection/random.hpp"
+#include "postgres/alert_admin.hpp"
 #include "postgres/alert_store.hpp"
 #include "postgres/series_store.hpp"
 #include "tests/integration/support/alert_world.hpp"
@@ -89,6 +90,18 @@ private:
   context_ptr context_;
 };
 
+/// The alert of the last look as it would stand if it had come three days before, and the hours to be looked at again.
+/// Its id is made of its begin.
+uuid move_back(test::database& db, tenant_id tenant) {
+  const auto id = system_random().next_uuid();
+  db.sql(fmt::format("UPDATE alert SET alert_id = '{}', created_at = created_at - interval '3 days', data = "
+                     "jsonb_set(data, '{{occurred_at}}', '\"2026-03-15T14:00:00.000Z\"') WHERE tenant_id = {} AND "
+                     "created_at > now() - interval '1 day'",
+                     id.str(), tenant.value));
+  db.sql(fmt::format("DELETE FROM series_watch WHERE tenant_id = {}", tenant.value));
+  return id;
+}
+
 } // namespace
 
 TEST_CASE("a store that stops is told within the hour, once, with what it is made of", "[series][f:5.8]") {
@@ -154,4 +167,83 @@ TEST_CASE("hours that were judged are not judged again, and a tenant without dat
   looker node(db);
   CHECK(node.look(empty) == 0);
   CHECK(store.history(tenant_id{99'999}, now, 8).err().code == ec::not_found);
+}
+
+TEST_CASE("the like of a false alarm is held with a reason and told to nobody, until somebody says it was useful",
+          "[series][f:5.9]") {
+  test::database db;
+  const auto tenant = db.add_tenant("a"), other = db.add_tenant("b");
+  for (auto t : {tenant, other}) {
+    add_history(db, t, "south");
+    test::add_endpoint(db, t, "http://shop.example/");
+  }
+  looker node(db);
+  postgres::pg_alert_admin admin(db.url(), "test");
+  postgres::pg_alert_store alerting(db.url(), "test");
+  const auto plan = [&] {
+    return must(alerting.plan(tenant, {system_clock().now().value + 2 * hour_ms}));
+  };
+  REQUIRE(node.look(tenant) == 1);
+  CHECK(plan().deliveries == 1);
+  db.sql("UPDATE delivery SET state = 'delivered'");
+  const auto first = move_back(db, tenant);
+  CHECK(admin.judge(other, first, alert_verdict{false, ""}, "test").err().code == ec::not_found);
+  REQUIRE(admin.judge(tenant, first, alert_verdict{false, "the sale ended"}, "test").ok());
+
+  // Another tenant's words are nobody else's.
+  CHECK(node.look(other) == 1);
+  CHECK(node.look(tenant) == 0);
+  const auto held =
+      must(admin.alerts(tenant, {.from = {}, .to = {}, .types = {}, .severity = "", .state = "held"}, {}));
+  REQUIRE(held.rows.size() == 1);
+  CHECK(held.rows[0].held_reason.starts_with("feedback: "));
+  CHECK(held.rows[0].feedback.empty());
+  CHECK(must(admin.alert(tenant, first)).feedback.find("the sale ended") != std::string::npos);
+  // Neither a delivery nor the hourly limit's summary, and nothing is due for it.
+  const auto planned = plan();
+  CHECK(planned.told + planned.summaries + planned.deliveries == 0);
+  CHECK_FALSE(test::is_due(db, tenant));
+  CHECK(db.one(fmt::format("SELECT count(*) FROM delivery WHERE tenant_id = {}", tenant.value)) == "1");
+  // Looked at again, it is stored once and uses no budget.
+  postgres::pg_series_store store(db.url(), "test");
+  const auto again = must(store.history(tenant, now, 8)).question;
+  CHECK(again.withheld.size() == 1);
+  CHECK(again.told.size() == 1);
+  CHECK(again.judged.size() == 1);
+  db.sql("DELETE FROM series_watch");
+  CHECK(node.look(tenant) == 0);
+  CHECK(db.one(fmt::format("SELECT count(*) FROM alert WHERE tenant_id = {}", tenant.value)) == "2");
+
+  const auto second = move_back(db, tenant);
+  REQUIRE(admin.judge(tenant, second, alert_verdict{true, ""}, "test").ok());
+  CHECK(node.look(tenant) == 1);
+  CHECK(plan().deliveries == 1);
+  const auto words = must(admin.judged(tenant, {0}, system_clock().now()));
+  CHECK(words.withheld == 1);
+  REQUIRE(words.words.size() == 2);
+  CHECK(words.words[1].withheld);
+  CHECK(words.words[0].line == words.words[1].line);
+  CHECK(must(admin.judged(other, {0}, system_clock().now())).words.empty());
+  // A word goes with its alert.
+  db.sql("DELETE FROM alert");
+  CHECK(db.one("SELECT count(*) FROM alert_feedback") == "0");
+}
+
+TEST_CASE("a word that is taken back, or on an alert that does not say how heavy it was, withholds nothing",
+          "[series][f:5.9]") {
+  test::database db;
+  looker node(db);
+  postgres::pg_alert_admin admin(db.url(), "test");
+  for (const bool old : {false, true}) {
+    const auto tenant = db.add_tenant(old ? "a" : "b");
+    add_history(db, tenant, "south");
+    REQUIRE(node.look(tenant) == 1);
+    const auto first = move_back(db, tenant);
+    REQUIRE(admin.judge(tenant, first, alert_verdict{false, ""}, "test").ok());
+    if (old)
+      db.sql("UPDATE alert SET data = data - 'weight'");
+    else
+      REQUIRE(admin.judge(tenant, first, std::nullopt, "test").ok());
+    CHECK(node.look(tenant) == 1);
+  }
 }

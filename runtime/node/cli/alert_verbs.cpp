@@ -21,6 +21,10 @@ struct alert_options : one_tenant_options {
   std::string from;
   std::string to;
   std::string severity;
+  std::string state;
+  std::string alert;
+  std::string verdict;
+  std::string note;
   std::vector<std::string> cidrs;
   bool dry_run = false;
 };
@@ -98,6 +102,57 @@ void add_endpoint(CLI::App& program) {
   });
 }
 
+void add_alert_feedback(CLI::App& group) {
+  auto o = std::make_shared<alert_options>();
+  auto* judge = add_for_tenant(group, *o, "feedback", "says whether a metric alert was worth it; the last word counts",
+                               "alert feedback --tenant shop 0190… false_alarm --note \"the sale ended\"");
+  judge->add_option("alert", o->alert, "its id, as in alert list")->required();
+  judge->add_option("verdict", o->verdict, "useful, false_alarm; none takes it back")
+      ->required()
+      ->check(CLI::IsMember({"useful", "false_alarm", "none"}));
+  judge->add_option("--note", o->note, "for people");
+  judge->callback([o] {
+    json body = {{"verdict", o->verdict == "none" ? json(nullptr) : json(o->verdict)}};
+    if (!o->note.empty())
+      body["note"] = o->note;
+    const auto said = ask(*o, "POST", tenant_path(*o, "/alerts/" + o->alert + "/feedback"), body);
+    show(*o, said, [&] {
+      const auto& given = said.at("feedback");
+      fmt::print("{}: {}\n  next: pulse alert quality --tenant {}\n", text_of(said.at("data"), "title"),
+                 given.is_null() ? "no verdict" : text_of(given, "verdict"), o->tenant);
+    });
+  });
+}
+
+/// `3 of 4, 75 % (30 to 95)`.
+std::string share_of(const json& hits) {
+  const auto& range = hits.at("interval");
+  const auto between = fmt::format("{:.0f} to {:.0f}", 100 * range[0].get<double>(), 100 * range[1].get<double>());
+  if (hits.at("share").is_null())
+    return fmt::format("none of none, nothing is known ({})", between);
+  return fmt::format("{} of {}, {:.0f} % ({})", text_of(hits, "count"), text_of(hits, "of"),
+                     100 * hits.at("share").get<double>(), between);
+}
+
+void add_alert_quality(CLI::App& group) {
+  auto o = std::make_shared<alert_options>();
+  auto* quality = add_for_tenant(group, *o, "quality", "what feedback did: repeats cut, useful alerts lost",
+                                 "alert quality --tenant shop --from 2026-09-01");
+  quality->add_option("--from", o->from, "RFC 3339; without it 90 days before --to");
+  quality->add_option("--to", o->to, "RFC 3339, exclusive; without it now");
+  quality->callback([o] {
+    const auto q = ask(*o, "GET", tenant_path(*o, "/alerts/feedback?from=" + o->from + "&to=" + o->to));
+    show(*o, q, [&] {
+      const auto& judged = q.at("judged");
+      const auto& withheld = q.at("withheld_judged");
+      fmt::print("judged        {} useful, {} false alarms\nwithheld      {}, of which {} useful and {} false alarms\n",
+                 text_of(judged, "useful"), text_of(judged, "false_alarm"), text_of(q, "withheld"),
+                 text_of(withheld, "useful"), text_of(withheld, "false_alarm"));
+      fmt::print("repeats cut   {}\nrecall lost   {}\n", share_of(q.at("repeats_cut")), share_of(q.at("recall_loss")));
+    });
+  });
+}
+
 void add_alert(CLI::App& program) {
   auto* group = program.add_subcommand("alert", "what was out of the ordinary");
   group->require_subcommand(1);
@@ -105,16 +160,21 @@ void add_alert(CLI::App& program) {
   auto* list =
       add_for_tenant(*group, *o, "list", "alerts, newest first", "alert list --tenant shop --severity critical");
   list->add_option("--severity", o->severity, "info, warning, critical");
+  list->add_option("--state", o->state, "new, told, held");
   list->callback([o] {
-    const auto all = ask(*o, "GET", tenant_path(*o, "/alerts?limit=100&severity=" + o->severity));
+    const auto all =
+        ask(*o, "GET", tenant_path(*o, "/alerts?limit=100&severity=" + o->severity + "&state=" + o->state));
     show(*o, all, [&] {
       if (all.at("data").empty())
         fmt::print("no alerts\n");
       for (const auto& a : all.at("data"))
-        fmt::print("{}  {}  {:<8} {}\n", text_of(a, "timestamp"), text_of(a, "id"), text_of(a.at("data"), "severity"),
-                   text_of(a.at("data"), "title"));
+        fmt::print("{}  {}  {:<8} {}{}\n", text_of(a, "timestamp"), text_of(a, "id"), text_of(a.at("data"), "severity"),
+                   text_of(a.at("data"), "title"),
+                   a.at("held_reason").is_null() ? "" : fmt::format(" (held, {})", text_of(a, "held_reason")));
     });
   });
+  add_alert_feedback(*group);
+  add_alert_quality(*group);
   auto r = std::make_shared<alert_options>();
   auto* replay = add_for_tenant(*group, *r, "replay", "sends the alerts of a time again under the same ids",
                                 "alert replay --tenant shop --from 2026-01-01 --to 2026-01-02 --dry-run");
