@@ -27,19 +27,23 @@ constexpr std::uint64_t neighbours_stream = std::uint64_t{0xff} << 32;
 /// An infinity becomes one width beyond the finite values: far out, without spoiling every threshold.
 float_matrix to_floats(matrix_view rows) {
   float_matrix out{std::vector<float>(rows.values.size()), rows.rows, rows.columns};
-  for (std::size_t j = 0; j < rows.columns; ++j) {
-    double low = INFINITY, high = -INFINITY;
-    for (std::size_t i = 0; i < rows.rows; ++i)
+  std::vector<double> low(rows.columns, INFINITY), high(rows.columns, -INFINITY);
+  // Row by row, as the values stand in memory.
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    for (std::size_t j = 0; j < rows.columns; ++j)
       if (const auto x = rows.values[i * rows.columns + j]; std::isfinite(x))
-        low = std::min(low, x), high = std::max(high, x);
-    if (low > high)
-      low = high = 0;
-    const auto width = high > low ? high - low : 1;
-    for (std::size_t i = 0; i < rows.rows; ++i) {
-      const auto x = rows.values[i * rows.columns + j];
-      out.values[i * rows.columns + j] = to_feature(std::isinf(x) ? (x > 0 ? high + width : low - width) : x);
-    }
+        low[j] = std::min(low[j], x), high[j] = std::max(high[j], x);
+  for (std::size_t j = 0; j < rows.columns; ++j) {
+    if (low[j] > high[j])
+      low[j] = high[j] = 0;
+    const auto width = high[j] > low[j] ? high[j] - low[j] : 1;
+    low[j] -= width, high[j] += width;
   }
+  for (std::size_t i = 0; i < rows.rows; ++i)
+    for (std::size_t j = 0; j < rows.columns; ++j) {
+      const auto x = rows.values[i * rows.columns + j];
+      out.values[i * rows.columns + j] = to_feature(std::isinf(x) ? (x > 0 ? high[j] : low[j]) : x);
+    }
   return out;
 }
 
@@ -217,9 +221,10 @@ std::vector<column_range> typical_values(matrix_view rows, std::span<const std::
   std::vector<column_range> out(rows.columns);
   run_all(options, rows.columns, [&](std::size_t j) {
     std::vector<double> values;
+    values.reserve(looked_at.size());
     for (auto i : looked_at)
       values.push_back(rows.values[i * rows.columns + j]);
-    out[j] = fit_range(std::move(values), rows.columns);
+    out[j] = unlimited_range(std::move(values));
   });
   return out;
 }

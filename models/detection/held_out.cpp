@@ -17,14 +17,19 @@ void by_blocks(const fit_options& options, std::size_t count,
           [&](std::size_t b) { body(b * block, std::min(count, (b + 1) * block)); });
 }
 
-/// For each of `rows` whether the tree was grown from it. Both ascending.
-void mark_seen(std::span<const std::uint32_t> sample, std::span<const std::uint32_t> rows, std::span<char> seen) {
-  std::fill(seen.begin(), seen.end(), char{0});
-  auto s = std::lower_bound(sample.begin(), sample.end(), rows.front());
-  for (std::size_t k = 0; k < rows.size() && s != sample.end(); ++k) {
-    s = std::lower_bound(s, sample.end(), rows[k]);
-    seen[k] = s != sample.end() && *s == rows[k];
-  }
+/// Of each tree the places in `rows` of those it was grown from, ascending as the samples and the rows are.
+std::vector<std::vector<std::uint32_t>> seen_places(const grown& g, std::size_t all_rows,
+                                                    std::span<const std::uint32_t> rows) {
+  constexpr auto nowhere = ~std::uint32_t{0};
+  std::vector<std::uint32_t> place(all_rows, nowhere);
+  for (std::size_t k = 0; k < rows.size(); ++k)
+    place[rows[k]] = static_cast<std::uint32_t>(k);
+  std::vector<std::vector<std::uint32_t>> out(g.samples.size());
+  for (std::size_t t = 0; t < out.size(); ++t)
+    for (auto r : g.samples[t])
+      if (place[r] != nowhere)
+        out[t].push_back(place[r]);
+  return out;
 }
 
 } // namespace
@@ -49,28 +54,32 @@ std::vector<double> out_of_bag(const grown& g, const float_matrix& data, std::sp
   std::vector<double> out(rows.size(), -1);
   if (!(g.f.c > 0))
     return out;
+  const auto seen = seen_places(g, data.rows, rows);
+  const auto all = static_cast<double>(g.f.trees.size());
   by_blocks(options, rows.size(), [&](std::size_t first, std::size_t last) {
     const auto here = rows.subspan(first, last - first);
-    std::vector<double> sum(here.size()), trees(here.size()), sum_all(here.size()), h(here.size());
-    std::vector<char> seen(here.size());
+    std::vector<double> sum(here.size()), trees(here.size(), all), kept;
     std::vector<float> values;
+    values.reserve(here.size() * data.columns);
     for (auto r : here)
       values.insert(values.end(), data.row(r).begin(), data.row(r).end());
-    const auto missing = std::any_of(values.begin(), values.end(), [](float x) { return std::isnan(x); });
-    // Tree by tree: one tree fits the cache, all of them do not.
+    const row_block walked(values, data.columns);
+    // Tree by tree: one tree fits the cache, all of them do not. What it says of its own rows is taken back.
     for (std::size_t i = 0; i < g.f.trees.size(); ++i) {
-      std::fill(h.begin(), h.end(), 0.0);
-      g.f.trees.add_path_lengths(i, values, data.columns, missing, h);
-      mark_seen(g.samples[i], here, seen);
-      for (std::size_t k = 0; k < here.size(); ++k) {
-        sum_all[k] += h[k];
-        if (!seen[k])
-          sum[k] += h[k], ++trees[k];
+      const auto own_first = std::lower_bound(seen[i].begin(), seen[i].end(), first);
+      const auto own_last = std::lower_bound(own_first, seen[i].end(), last);
+      kept.clear();
+      for (auto p = own_first; p != own_last; ++p)
+        kept.push_back(sum[*p - first]);
+      g.f.trees.add_path_lengths(i, walked, sum);
+      for (auto p = own_first; p != own_last; ++p) {
+        sum[*p - first] = kept[static_cast<std::size_t>(p - own_first)];
+        --trees[*p - first];
       }
     }
     for (std::size_t k = 0; k < here.size(); ++k)
-      out[first + k] =
-          g.f.to_score(trees[k] > 0 ? sum[k] / trees[k] * static_cast<double>(g.f.trees.size()) : sum_all[k]);
+      out[first + k] = g.f.to_score(trees[k] > 0 ? sum[k] / trees[k] * all
+                                                 : g.f.trees.path_length_sum(walked.row(k), walked.has_missing()));
   });
   return out;
 }

@@ -170,7 +170,7 @@ scored model::score(std::span<const double> row) const {
 std::vector<scored> model::score_all(matrix_view rows) const {
   const auto& m = *data_;
   PULSE_ASSERT(rows.columns == m.features.size(), "a row has one number per feature");
-  constexpr std::size_t block = 512, few = 8;
+  constexpr std::size_t block = 256, few = 8;
   std::vector<scored> out(rows.rows);
   const auto at_once = std::min(block, rows.rows);
   std::vector<float> narrow(at_once * rows.columns);
@@ -178,12 +178,12 @@ std::vector<scored> model::score_all(matrix_view rows) const {
   for (std::size_t first = 0; first < rows.rows; first += block) {
     const auto n = std::min(block, rows.rows - first);
     const auto wide = rows.values.subspan(first * rows.columns, n * rows.columns);
+    for (std::size_t i = 0; i < wide.size(); i += rows.columns)
+      for (std::size_t j = 0; j < rows.columns; ++j)
+        narrow[i + j] = to_feature(floored(wide[i + j], m.floors[j]));
+    const row_block walked{std::span(narrow).first(wide.size()), rows.columns};
     // Tree by tree pays for some rows at once; few are walked over all trees.
-    bool walkable = n >= few;
-    for (std::size_t i = 0; i < wide.size(); ++i) {
-      narrow[i] = to_feature(floored(wide[i], m.floors[i % rows.columns]));
-      walkable = walkable && !std::isnan(narrow[i]);
-    }
+    bool walkable = n >= few && !walked.has_missing();
     for (const auto& f : m.forests)
       walkable = walkable && f.c > 0;
     std::fill(forests.begin(), forests.end(), 0.0);
@@ -192,8 +192,7 @@ std::vector<scored> model::score_all(matrix_view rows) const {
         break;
       std::fill(sums.begin(), sums.end(), 0.0);
       for (std::size_t t = 0; t < f.trees.size(); ++t)
-        f.trees.add_path_lengths(t, std::span(narrow).first(wide.size()), rows.columns, false,
-                                 std::span(sums).first(n));
+        f.trees.add_path_lengths(t, walked, std::span(sums).first(n));
       for (std::size_t i = 0; i < n; ++i)
         forests[i] += f.scale * f.to_score(sums[i]);
     }

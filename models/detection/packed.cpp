@@ -16,7 +16,31 @@ constexpr std::size_t lanes = 8;
 /// No number, with room for 22 bits.
 constexpr std::uint32_t leaf_mark = 0x7fc00000;
 
+/// Fewer rows do not pay for the preparation.
+constexpr std::size_t rows_for_top = 64;
+
 } // namespace
+
+/// The first levels of a tree, and where they lead. A leaf above has both its ways lead to itself.
+struct packed_trees::top_levels {
+  top_splits splits;
+  std::array<const step*, top_splits::count + 1> below;
+
+  top_levels(const step& root, const row_block& rows) {
+    fill(0, root, rows);
+  }
+
+  void fill(std::size_t n, const step& s, const row_block& rows) {
+    if (n >= top_splits::count) {
+      below[n - top_splits::count] = &s;
+      return;
+    }
+    splits.threshold[n] = s.threshold;
+    splits.column[n] = rows.column(s.feature);
+    fill(2 * n + 1, s.is_leaf() ? s : (&s)[s.skip], rows);
+    fill(2 * n + 2, s.is_leaf() ? s : (&s)[s.skip + 1], rows);
+  }
+};
 
 packed_trees::packed_trees(std::span<const tree> trees, std::span<const double> c) {
   std::size_t nodes = 0;
@@ -94,22 +118,29 @@ double packed_trees::path_length_sum(std::span<const float> row, bool has_missin
   return sum;
 }
 
-void packed_trees::add_path_lengths(std::size_t t, std::span<const float> rows, std::size_t columns, bool has_missing,
-                                    std::span<double> out) const {
+void packed_trees::add_path_lengths(std::size_t t, const row_block& rows, std::span<double> out) const {
   const auto* root = &steps_[first_[t]];
   std::size_t i = 0;
-  for (; !has_missing && i + lanes <= out.size(); i += lanes) {
-    const auto* x = &rows[i * columns];
-    std::array<const step*, lanes> at;
-    at.fill(root);
-    for (int d = 0; d < depth_; ++d)
-      for (std::size_t k = 0; k < lanes; ++k)
-        at[k] = at[k]->next(x + k * columns);
-    for (std::size_t k = 0; k < lanes; ++k)
-      out[i + k] += leaf_at(*at[k]).path_length;
+  if (!rows.has_missing() && rows.size() >= rows_for_top) {
+    const top_levels top(*root, rows);
+    std::array<std::int32_t, row_block::at_once> place;
+    for (; i + place.size() <= rows.size(); i += place.size()) {
+      top.splits.places(i, place);
+      for (std::size_t first = 0; first < place.size(); first += lanes) {
+        std::array<const step*, lanes> at;
+        for (std::size_t k = 0; k < lanes; ++k)
+          at[k] = top.below[static_cast<std::size_t>(place[first + k])];
+        const auto* x = rows.row(i + first).data();
+        for (int d = top_splits::depth; d < depth_; ++d)
+          for (std::size_t k = 0; k < lanes; ++k)
+            at[k] = at[k]->next(x + k * rows.columns());
+        for (std::size_t k = 0; k < lanes; ++k)
+          out[i + first + k] += leaf_at(*at[k]).path_length;
+      }
+    }
   }
-  for (; i < out.size(); ++i)
-    out[i] += both_ways(t, root, rows.subspan(i * columns, columns));
+  for (; i < rows.size(); ++i)
+    out[i] += both_ways(t, root, rows.row(i));
 }
 
 void packed_trees::attribute_both_ways(std::size_t t, const step* at, double here, std::span<const float> row,

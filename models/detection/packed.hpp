@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "models/detection/row_block.hpp"
 #include "models/detection/tree.hpp"
 
 namespace pulse::detection {
@@ -22,10 +23,8 @@ public:
   /// missing value goes both ways, weighted by training rows; without one `has_missing` may be false, which is faster.
   double path_length_sum(std::span<const float> row, bool has_missing) const;
 
-  /// Adds the path lengths of many rows (row-major, out.size() of them) in one tree. Going tree by tree keeps the tree
-  /// in the nearest cache.
-  void add_path_lengths(std::size_t t, std::span<const float> rows, std::size_t columns, bool has_missing,
-                        std::span<double> out) const;
+  /// Adds the path lengths of many rows in one tree. Going tree by tree keeps the tree in the nearest cache.
+  void add_path_lengths(std::size_t t, const row_block& rows, std::span<double> out) const;
 
   /// Adds scale * (value(child) - value(node)) to the column of each split on the row's ways through the trees. The
   /// additions sum to scale * (path_length_sum - root_sum); a missing value adds 0.
@@ -76,6 +75,8 @@ private:
   std::size_t split_at(std::size_t t, const step& s) const {
     return (static_cast<std::size_t>(&s - steps_.data()) + s.skip - 1 - t) / 2;
   }
+
+  struct top_levels;
 
   std::uint32_t rows_at(std::size_t t, const step& s) const;
   double value_at(std::size_t t, const step& s) const;

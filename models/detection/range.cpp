@@ -48,6 +48,18 @@ column_range fit_range(std::vector<double> values, std::size_t columns) {
   return range_of_sorted(std::move(values), columns);
 }
 
+column_range unlimited_range(std::vector<double> values) {
+  std::erase_if(values, [](double x) { return !std::isfinite(x); });
+  column_range out{0, -INFINITY, INFINITY, 1};
+  if (values.empty())
+    return out;
+  const auto upper = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), upper, values.end());
+  const auto lower = values.size() % 2 == 1 ? *upper : *std::max_element(values.begin(), upper);
+  out.typical = std::lerp(bounded(lower), bounded(*upper), 0.5);
+  return out;
+}
+
 column_range range_of_sorted(std::vector<double> values, std::size_t columns) {
   if (values.empty())
     return {0, -INFINITY, INFINITY, 1};

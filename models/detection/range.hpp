@@ -23,7 +23,10 @@ struct column_range {
 /// finite value is never out of range.
 column_range fit_range(std::vector<double> values, std::size_t columns);
 
-/// The same of finite values that are sorted already.
+/// The median of the finite values alone: nothing is outside.
+column_range unlimited_range(std::vector<double> values);
+
+/// fit_range of finite values that are sorted already.
 column_range range_of_sorted(std::vector<double> values, std::size_t columns);
 
 /// Log2 units: 0 inside, `range_weight` * log2(1 + distance / scale) outside, 0 for NaN.

@@ -1,5 +1,7 @@
 // Trees as a model keeps them against the trees they were made from, walked by the definition.
+#include <cfloat>
 #include <cmath>
+#include <set>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -122,18 +124,46 @@ TEST_CASE("kept trees say what the trees they were made from say, to the last bi
 }
 
 TEST_CASE("many rows in one kept tree fall as deep as each alone", "[detection][f:5.1]") {
-  const auto c = path_length_table(256);
-  for (const auto missing : {0.0, 0.1}) {
-    const auto data = some_rows(300, missing, 3);
-    const auto trees = some_trees(data, 3, 256, split_rule::plain, c);
-    const packed_trees kept(trees, c);
-    for (const std::size_t n : {1, 8, 21}) {
-      std::vector<double> out(n, 0.5);
-      kept.add_path_lengths(1, std::span(data.values).first(n * columns), columns, missing > 0, out);
-      for (std::size_t i = 0; i < n; ++i)
-        CHECK(out[i] == 0.5 + length_of(trees[1], 0, data.row(i), c));
+  // Trees of less depth than is walked by vectors, of more, and of as much; rows few and many, and a rest.
+  for (const std::uint32_t psi : {2u, 20u, 32u, 256u, 1500u}) {
+    const auto c = path_length_table(psi);
+    for (const auto missing : {0.0, 0.1}) {
+      const auto data = some_rows(1500, missing, psi);
+      const auto trees = some_trees(data, 3, psi, split_rule::plain, c);
+      const packed_trees kept(trees, c);
+      for (const std::size_t n : {1, 8, 21, 63, 64, 65, 79, 80, 300}) {
+        std::vector<double> out(n, 0.5);
+        const row_block rows{std::span(data.values).first(n * columns), columns};
+        kept.add_path_lengths(1, rows, out);
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < n; ++i)
+          wrong += out[i] != 0.5 + length_of(trees[1], 0, data.row(i), c) ? 1 : 0;
+        CHECK(wrong == 0);
+      }
     }
   }
+}
+
+TEST_CASE("rows that stand on a threshold, and the largest numbers, go the same way many at once",
+          "[detection][f:5.1]") {
+  tree t;
+  add_complete(t, 0, 7, -4, 4);
+  const auto c = path_length_table(4'000);
+  std::vector<float> values;
+  for (int i = -64; i <= 64; ++i)
+    values.push_back(static_cast<float>(i) / 16);
+  values.insert(values.end(), {FLT_MAX, -FLT_MAX, -0.0f, FLT_MIN, -FLT_MIN});
+  // All leaves are as deep as each other: what tells them apart here is how many rows they had.
+  for (std::size_t i = 0; i < t.size(); ++i)
+    if (t[i].feature == leaf)
+      t[i].n = static_cast<std::uint32_t>(1 + i % 31);
+  finish_tree(t, c);
+  const packed_trees kept({&t, 1}, c);
+  std::vector<double> out(values.size());
+  kept.add_path_lengths(0, row_block(values, 1), out);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    CHECK(out[i] == length_of(t, 0, std::span(&values[i], 1), c));
+  CHECK(std::set<double>(out.begin(), out.end()).size() > 20);
 }
 
 TEST_CASE("reasons of kept trees are those of the trees they were made from", "[detection][f:5.5]") {
