@@ -35,7 +35,7 @@ result<std::int64_t> series_watcher_state::look(tenant_id tenant) {
   const auto history = store->history(tenant, now, weeks);
   if (!history)
     return history.err();
-  const auto found = series::watch(history->question);
+  const auto found = series::watch(history->question, history->config);
   watch_findings alerts;
   const auto unit = parse_currency(history->currency).value_or(currency{});
   for (const auto& f : found.told)

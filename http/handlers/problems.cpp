@@ -14,6 +14,13 @@ response refused_question(const query::problems& found) {
   return r;
 }
 
+std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
+  std::vector<note> out;
+  for (const auto& p : problems)
+    out.push_back({p.code, p.pointer, p.detail});
+  return out;
+}
+
 response refused_document(std::string_view kind, const std::vector<note>& problems) {
   auto r = response::problem(422, "invalid", fmt::format("{}: {} problem(s)", kind, problems.size()));
   for (const auto& p : problems)

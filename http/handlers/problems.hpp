@@ -6,11 +6,13 @@
 #include "http/middleware/message.hpp"
 #include "models/event/event.hpp"
 #include "models/query/request.hpp"
+#include "models/rules/lexer.hpp"
 
 namespace pulse::http {
 
 response refused_question(const query::problems& found);
-/// `kind`: mapping, rules, lists.
+std::vector<note> as_notes(const std::vector<rules::problem>& problems);
+/// `kind`: mapping, rules, lists, detectors.
 response refused_document(std::string_view kind, const std::vector<note>& problems);
 
 } // namespace pulse::http

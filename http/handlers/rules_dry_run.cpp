@@ -18,13 +18,6 @@ constexpr std::size_t shown_max = 100;
 
 constexpr std::string_view outcomes[] = {"approve", "review", "decline"};
 
-std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
-  std::vector<note> out;
-  for (const auto& p : problems)
-    out.push_back({p.code, p.pointer, p.detail});
-  return out;
-}
-
 json money_json(const rules::bag& b) {
   auto out = json::array();
   for (const auto& [unit, minor] : b.minor)

@@ -8,6 +8,7 @@
 #include "models/enrichment/mapping.hpp"
 #include "models/rules/lists.hpp"
 #include "models/rules/rule_set.hpp"
+#include "models/series/watch_settings.hpp"
 
 namespace pulse::http {
 
@@ -25,13 +26,6 @@ struct document_kind {
   result<std::pair<std::string, std::string>> (*compile)(std::string_view);
 };
 
-std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
-  std::vector<note> out;
-  for (const auto& p : problems)
-    out.push_back({p.code, p.pointer, p.detail});
-  return out;
-}
-
 template <class Compiled>
 result<std::pair<std::string, std::string>> named_bytes(std::string_view document) {
   const auto done = Compiled::compile(document);
@@ -47,6 +41,14 @@ const std::vector<document_kind>& document_kinds() {
        named_bytes<rules::rule_set>},
       {"lists", "/v1/lists", [](std::string_view d) { return as_notes(rules::check_lists(d)); },
        named_bytes<rules::compiled_lists>},
+      {std::string(series::detectors_kind), "/v1/detectors",
+       [](std::string_view d) { return as_notes(series::check_watch_settings(d)); },
+       [](std::string_view d) -> result<std::pair<std::string, std::string>> {
+         auto settings = series::watch_settings::compile(d);
+         if (!settings)
+           return settings.err();
+         return std::pair{std::move(settings->id), std::move(settings->canonical)};
+       }},
   };
   return out;
 }

@@ -85,8 +85,11 @@ bool detector::alarm(time_ms t, double x, double expected) {
     return false;
   if (std::max(x, expected) < options_.floor)
     return false;
-  if ((options_.side == direction::up && lean_ < 0) || (options_.side == direction::down && lean_ > 0))
+  // A peak that nobody wants to hear of lifts what is expected after it: what then seems to be a fall is none.
+  if ((options_.side == direction::up && lean_ < 0) || (options_.side == direction::down && lean_ > 0)) {
+    hold_ += std::min(strength_, hold_max);
     return false;
+  }
   while (!alarms_.empty() && t.value - alarms_.front().value >= 7 * day_ms)
     alarms_.pop_front();
   if (options_.alarms_per_week > 0) {

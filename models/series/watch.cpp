@@ -9,7 +9,7 @@
 #include <string_view>
 #include <tuple>
 
-#include "models/series/detector.hpp"
+#include "models/series/watch_lines.hpp"
 
 namespace pulse::series {
 
@@ -18,69 +18,6 @@ namespace {
 constexpr std::int64_t week_hours = 168;
 /// Weeks whose same hours say which share of the total a segment usually has.
 constexpr std::int64_t share_weeks = 4;
-
-/// What an hour of a line was, and what its detector made of it.
-struct judged_line {
-  const metric_line* line = nullptr;
-  std::vector<double> expected;
-  /// Rarity of an alarm; 0 where there was none.
-  std::vector<double> strength;
-  std::vector<std::string_view> reason;
-};
-
-std::size_t hours_of(const watch_question& q) {
-  return q.lines.empty() ? 0 : q.lines.front().values.size();
-}
-
-time_ms hour(const watch_question& q, std::size_t i) {
-  return {q.from.value + static_cast<std::int64_t>(i) * hour_ms};
-}
-
-/// More of these is bad, less of them is not.
-direction side_of(std::string_view metric) {
-  return metric == "refunds" || metric == "failed_payments" ? direction::up : direction::both;
-}
-
-double sum(const metric_line& line) {
-  double out = 0;
-  for (auto v : line.values)
-    out += static_cast<double>(v);
-  return out;
-}
-
-/// `orders_min` orders in the line's own unit: money by the mean order of the whole history.
-double floor_of(const watch_question& q, const metric_line& line, const watch_config& config) {
-  const auto orders = static_cast<double>(config.orders_min);
-  if (line.metric != "revenue" && line.metric != "refunds")
-    return orders;
-  double count = 0, money = 0;
-  for (const auto& l : q.lines)
-    if (l.segment.empty() && l.metric == "orders")
-      count = sum(l);
-    else if (l.segment.empty() && l.metric == "revenue")
-      money = sum(l);
-  return count > 0 ? orders * money / count : 0;
-}
-
-judged_line judge(const watch_question& q, const metric_line& line, const watch_config& config) {
-  judged_line out{&line, {}, {}, {}};
-  const auto floor = floor_of(q, line, config);
-  // Most shops are small: what never reaches the floor never alarms, and costs nothing.
-  if (std::all_of(line.values.begin(), line.values.end(), [&](auto v) { return static_cast<double>(v) < floor; })) {
-    out.expected.resize(line.values.size());
-    out.strength.resize(line.values.size());
-    out.reason.resize(line.values.size());
-    return out;
-  }
-  detector d({.step_ms = hour_ms, .side = side_of(line.metric), .floor = floor, .zone = q.zone});
-  for (std::size_t i = 0; i < line.values.size(); ++i) {
-    const auto v = d.next(hour(q, i), static_cast<double>(line.values[i]));
-    out.expected.push_back(v.expected);
-    out.strength.push_back(v.anomaly && i >= config.hours_min ? d.strength() : 0);
-    out.reason.push_back(out.strength.back() > 0 ? d.reason() : std::string_view{});
-  }
-  return out;
-}
 
 /// Hours in which something alarmed, close ones as one.
 struct stretch {
@@ -250,11 +187,10 @@ double weight_of(const finding& f) {
   return out;
 }
 
-watch_answer watch(const watch_question& q, const watch_config& config) {
+namespace {
+
+watch_answer look(const watch_question& q, const std::vector<judged_line>& lines, const watch_config& config) {
   watch_answer out;
-  std::vector<judged_line> lines;
-  for (const auto& line : q.lines)
-    lines.push_back(judge(q, line, config));
   const auto all = stretches(q, lines, config.gap_ms);
   const auto limit = limit_of(all, q, config);
   const auto now = hour(q, hours_of(q));
@@ -280,6 +216,41 @@ watch_answer watch(const watch_question& q, const watch_config& config) {
     }
     told.push_back(begin);
     out.told.push_back(std::move(found));
+  }
+  return out;
+}
+
+} // namespace
+
+watch_answer watch(const watch_question& q, const watch_config& config) {
+  return look(q, judge_all(q, config), config);
+}
+
+watch_answer simulate(const watch_question& q, const watch_config& config) {
+  const auto whole = judge_all(q, config);
+  watch_question seen{q.from, {}, 0, q.zone, {}};
+  for (const auto& line : q.lines)
+    seen.lines.push_back({line.metric, line.segment, {}});
+  std::vector<judged_line> lines(whole.size());
+  watch_answer out;
+  for (std::size_t i = 0; i < hours_of(q); ++i) {
+    for (std::size_t k = 0; k < lines.size(); ++k) {
+      seen.lines[k].values.push_back(q.lines[k].values[i]);
+      lines[k].line = &seen.lines[k];
+      lines[k].expected.push_back(whole[k].expected[i]);
+      lines[k].strength.push_back(whole[k].strength[i]);
+      lines[k].reason.push_back(whole[k].reason[i]);
+    }
+    // Nothing alarmed: nothing would be said.
+    if (std::all_of(lines.begin(), lines.end(), [](const judged_line& l) { return l.strength.back() <= 0; }))
+      continue;
+    seen.fresh = i;
+    auto now = look(seen, lines, config);
+    out.held += now.held;
+    for (auto& f : now.told) {
+      seen.told.push_back(f.first);
+      out.told.push_back(std::move(f));
+    }
   }
   return out;
 }

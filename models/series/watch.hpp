@@ -4,10 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/series/baseline.hpp"
+#include "models/series/detector.hpp"
 #include "models/series/feedback.hpp"
 #include "models/series/incident.hpp"
 
@@ -37,6 +41,18 @@ struct watch_question {
   std::vector<judged_incident> judged = {};
 };
 
+/// The metrics whose hours are watched.
+inline constexpr std::string_view watched_metrics[] = {"orders", "revenue", "refunds", "events", "failed_payments"};
+
+/// What is minded of one metric and its segments.
+struct metric_watch {
+  bool on = true;
+  /// Times that of all.
+  double sensitivity = 1;
+  /// Without one: both; of refunds and failed payments up.
+  std::optional<direction> side = std::nullopt;
+};
+
 struct watch_config {
   /// The false-alarm budget: never more incidents in any seven days.
   std::size_t per_week = 2;
@@ -46,6 +62,10 @@ struct watch_config {
   std::size_t hours_min = 72;
   /// Where fewer orders than these come and are expected in an hour, the hour says nothing.
   std::int64_t orders_min = 10;
+  /// Above 1 alarms sooner, below 1 later.
+  double sensitivity = 1;
+  /// By name; of all others what metric_watch has.
+  std::map<std::string, metric_watch, std::less<>> metrics = {};
 };
 
 /// A metric that moved in an incident.
@@ -92,5 +112,9 @@ struct watch_answer {
 };
 
 watch_answer watch(const watch_question& q, const watch_config& config = {});
+
+/// What looks at each hour of the question, one after the other, would have told; what was told and judged before is
+/// left out. The same code, each hour judged once.
+watch_answer simulate(const watch_question& q, const watch_config& config = {});
 
 } // namespace pulse::series

@@ -7,6 +7,7 @@
 #include "models/event/standardise.hpp"
 #include "models/risk/tenant_scorer.hpp"
 #include "models/rules/engine.hpp"
+#include "models/series/watch_settings.hpp"
 #include "models/slot/shared_data.hpp"
 
 namespace pulse::slot {
@@ -68,8 +69,9 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
         return true;
     return false;
   }();
-  const bool labels = control && control->kind == labels_kind;
-  if (!control || !known || (!labels && settings.version_of(control->kind) == nullptr)) {
+  // Labels are not in force: each batch adds to what is known. Detectors are, though not here: see series_watcher.
+  const bool noted = control && (control->kind == labels_kind || control->kind == series::detectors_kind);
+  if (!control || !known || (!noted && settings.version_of(control->kind) == nullptr)) {
     fail(out, &raw, {"enrichment", "control", "a control record that names no stored version", ""}, raw.body);
     return;
   }
@@ -77,8 +79,7 @@ void enrichment_stage::impl::control_record(processed& out, const raw_event& raw
   out.control_id = control->id;
   out.control_kind = control->kind;
   out.control_hash = control->hash;
-  // Labels are not in force: each batch adds to what is known.
-  if (labels)
+  if (noted)
     return;
   auto& version = *settings.version_of(control->kind);
   out.control_superseded = control->version < version;

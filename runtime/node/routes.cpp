@@ -8,6 +8,7 @@
 #include "http/handlers/alerts.hpp"
 #include "http/handlers/campaigns.hpp"
 #include "http/handlers/cluster.hpp"
+#include "http/handlers/detectors.hpp"
 #include "http/handlers/failed_replay.hpp"
 #include "http/handlers/forecasts.hpp"
 #include "http/handlers/health.hpp"
@@ -26,6 +27,7 @@
 #include "postgres/failed_store.hpp"
 #include "postgres/label_store.hpp"
 #include "postgres/query_store.hpp"
+#include "postgres/series_store.hpp"
 #include "postgres/source_store.hpp"
 
 namespace pulse {
@@ -206,6 +208,9 @@ route_lists make_routes(const route_parts& p) {
   });
   out.gateway.push_back(http::mapping_dry_run_route(query_stores));
   out.gateway.push_back(http::rules_dry_run_route(query_stores));
+  const auto series_stores = std::make_shared<http::store_pool<series_store>>(
+      p.workers, [&] { return std::make_unique<postgres::pg_series_store>(p.conf.postgres_url, p.name); });
+  out.gateway.push_back(http::detectors_dry_run_route(series_stores, system_clock()));
   for (auto& r : http::query_routes(query_stores, system_clock()))
     out.gateway.push_back(std::move(r));
 

@@ -16,6 +16,8 @@ namespace pulse {
 /// Hourly sums from the rollups, whole hours only.
 struct metric_history {
   series::watch_question question;
+  /// The tenant's own settings in force.
+  series::watch_config config;
   /// ISO 4217; empty while no money came.
   std::string currency;
   /// End of the last whole hour: what is judged up to now.

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "models/event/names.hpp"
+#include "models/series/watch_settings.hpp"
 #include "postgres/alert_work.hpp"
 #include "postgres/judged_rows.hpp"
 
@@ -118,6 +119,20 @@ void read_lines(pqxx::work& tx, tenant_id tenant, metric_history& out) {
   out.question.lines = std::move(table).done();
 }
 
+/// The latest settings that took effect; as without any where there are none.
+series::watch_config read_config(pqxx::work& tx, tenant_id tenant) {
+  const std::string kind(series::detectors_kind);
+  const auto live = tx.exec("SELECT hash FROM artifact_version WHERE tenant_id = $1 AND kind = $2 AND live_from IS NOT "
+                            "NULL ORDER BY version DESC LIMIT 1",
+                            pqxx::params{tenant.value, kind});
+  if (live.empty())
+    return {};
+  auto settings = series::watch_settings::compile(read_version(tx, tenant, kind, live[0][0].as<std::string>()));
+  if (!settings)
+    throw refused({ec::corrupt, "stored settings of detectors cannot be read: " + settings.err().detail, ""});
+  return std::move(settings->config);
+}
+
 /// When the incidents of these alerts began.
 std::vector<time_ms> read_begins(pqxx::work& tx, tenant_id tenant, const char* which, time_ms since) {
   std::vector<time_ms> out;
@@ -164,6 +179,7 @@ result<metric_history> pg_series_store::history(tenant_id tenant, time_ms now, i
     if (own.empty())
       throw refused({ec::not_found, fmt::format("there is no tenant {}", tenant.value), ""});
     out.currency = own[0][0].as<std::string>();
+    out.config = read_config(tx, tenant);
     const auto first = tx.exec("SELECT (extract(epoch FROM min(bucket)) * 1000)::bigint FROM rollup_quarter WHERE "
                                "tenant_id = $1 AND dim = 'total' AND bucket >= $2::timestamptz",
                                pqxx::params{tenant.value, format_time(q.from)})[0][0];

@@ -65,6 +65,45 @@ def test_a_store_that_stops_is_told_with_what_drives_it(node, shop):
     assert [a["id"] for a in listed] == [data["alert_id"]]
 
 
+@pytest.mark.feature("5.3", "5.4")
+def test_detectors_are_tried_on_history_and_then_set(node, shop):
+    assert shop.request("POST", "/v1/detectors/dry-run").json()["hint"]
+    r = random.Random(SEED)
+    hour = datetime.datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - datetime.timedelta(hours=1)
+    events = []
+    for back in range(12 * 24):
+        at = hour - datetime.timedelta(hours=back)
+        usual = 30 + 12 * math.sin((at.hour - 8) / 24 * 2 * math.pi)
+        n = 0 if back == 60 else 130 if back == 20 else round(usual * r.uniform(0.9, 1.1))
+        events += [order(at + datetime.timedelta(seconds=r.uniform(0, 3599)), "north") for _ in range(n)]
+    send_all(node, shop, events)
+
+    def tried(document):
+        got = shop.request("POST", "/v1/detectors/dry-run", json=document)
+        assert got.status_code == 200, got.text
+        return [(hour - datetime.datetime.fromisoformat(i["from"].replace("Z", "+00:00"))).total_seconds() / 3600
+                for i in got.json()["data"]]
+
+    metrics = ("orders", "revenue", "events")
+    assert tried({}) == [60, 20]
+    assert tried({"metrics": {m: {"direction": "down"} for m in metrics}}) == [60]
+    assert tried({"metrics": {m: {"direction": "up"} for m in metrics}}) == [20]
+    assert tried({"per_week": 1}) == [60]
+    refused = shop.request("PUT", "/v1/detectors", json={"per_week": -1, "metrics": {"profit": {}}})
+    assert refused.status_code == 422
+    assert [e["pointer"] for e in refused.json()["errors"]] == ["/metrics/profit", "/per_week"]
+    made = shop.request("PUT", "/v1/detectors", json={"metrics": {m: {"state": "off"} for m in metrics}})
+    assert made.status_code == 201, made.text
+    poll("settings in force", 20, lambda: shop.get("/v1/detectors").json()["data"][0]["state"] == "live")
+    # Without a body: by those in force.
+    assert shop.request("POST", "/v1/detectors/dry-run").json()["data"] == []
+    assert rows_of(node.db(), "UPDATE due SET at = now() WHERE tenant_id = %s AND kind = 'series' RETURNING 1", shop.id)
+    poll("the look", 30, lambda: rows_of(
+        node.db(), "SELECT 1 FROM due WHERE tenant_id = %s AND kind = 'series' AND at > now() + interval '30 seconds'", shop.id))
+    assert shop.get("/v1/alerts", types="metric.anomaly").json()["data"] == []
+    assert [v["version"] for v in node.cli("detectors", "list", "--tenant", shop.name)["data"]] == [1]
+
+
 @pytest.fixture
 def two_months(node, shop):
     """Sixty days of three stores; in the last fourteen a campaign in `b` brings half as much again."""

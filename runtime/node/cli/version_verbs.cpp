@@ -1,5 +1,5 @@
-// mapping|rules|lists check|dry-run|publish|list|rollback; model list|show|train|check|promote|shadow|rollback:
-// versions of a tenant on a running node.
+// mapping|rules|lists|detectors check|dry-run|publish|list|rollback; model
+// list|show|train|check|promote|shadow|rollback: versions of a tenant on a running node.
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
@@ -60,20 +60,32 @@ json read_document(const std::string& file) {
   return document;
 }
 
+void show_incidents(const json& done) {
+  for (const auto& i : done.at("data"))
+    fmt::print("{}  {:<8}  {:>5.1f}  {}\n", i.value("from", "").substr(0, 16), i.value("severity", ""),
+               i.value("strength", 0.0), i.value("title", ""));
+  fmt::print("{} incidents in {} hours, {} more held by the budget of {} a week\n", done.at("data").size(),
+             done.at("hours").dump(), done.at("held").dump(), done.at("per_week").dump());
+  if (done.contains("hint"))
+    fmt::print("  next: {}\n", done.value("hint", ""));
+}
+
 void show_done(const std::string& verb, const std::string& file, const json& done) {
   if (verb == "check")
     fmt::print("{} can be published\n", file);
   else if (verb == "publish")
     fmt::print("version {} takes effect with the next events\n", done.at("version").dump());
-  else
+  else if (done.contains("events"))
     fmt::print("{} events, {} would change\n{}\n", done.at("events").dump(), done.at("changed").dump(), done.dump(2));
+  else
+    show_incidents(done);
 }
 
 void add_documents(CLI::App& program, const document_group& g) {
   auto* group = program.add_subcommand(g.kind, g.help);
   group->require_subcommand(1);
   for (const auto& [verb, help] : {std::pair<std::string, std::string>{"check", "say every problem of a document"},
-                                   {"dry-run", "say what it would change in stored events; keeps nothing"},
+                                   {"dry-run", "say what it would change in what is stored; keeps nothing"},
                                    {"publish", "store a document and put it in force"}}) {
     if (verb == "dry-run" && !g.dry_run)
       continue;
@@ -166,6 +178,7 @@ void add_version_verbs(CLI::App& program) {
   add_documents(program, {"mapping", "/mappings", "a tenant's mapping of its own names to PulseEcom's", true});
   add_documents(program, {"rules", "/rules", "a tenant's rules: points and outcomes of its own", true});
   add_documents(program, {"lists", "/lists", "lists that a tenant's rules look into", false});
+  add_documents(program, {"detectors", "/detectors", "what the watch over a tenant's metrics minds", true});
 }
 
 } // namespace pulse::cli
