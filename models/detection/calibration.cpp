@@ -11,6 +11,9 @@ namespace {
 
 constexpr std::size_t body_knots = 100;
 constexpr double tail_min = 1e-12;
+/// Scores that differ by less are the same: sums in another order differ by so little, and rows that are all alike
+/// would otherwise be told apart by it.
+constexpr double tie = 1e-9;
 /// What a file may hold: differences stay finite.
 constexpr double score_max = 1e12;
 
@@ -84,15 +87,17 @@ pareto fit_tail(std::span<const double> excess, double fallback_scale) {
 } // namespace
 
 double calibration::tail(double x) const {
-  if (x > score.back()) {
+  if (x > score.back() + tie) {
     const auto u = (x - score.back()) / scale;
     const auto p = shape > 1e-9 ? std::pow(1 + shape * u, -1 / shape) : std::exp(-u);
     return std::max(tail_min, tail_share * p);
   }
-  const auto above = std::lower_bound(score.begin(), score.end(), x);
+  x = std::min(x, score.back());
+  const auto above = std::lower_bound(score.begin(), score.end(), x - tie);
   const auto i = static_cast<std::size_t>(above - score.begin());
   if (i == 0)
     return share.front();
+  x = std::min(x, score[i]);
   return std::lerp(share[i - 1], share[i], (x - score[i - 1]) / (score[i] - score[i - 1]));
 }
 
@@ -116,18 +121,18 @@ calibration fit_calibration(std::vector<double> scores) {
   const auto last = n - 1 - std::min(n - 1, std::max<std::size_t>(n / 200, 10));
   calibration out;
   for (auto i : knot_places(n, last)) {
-    if (!out.score.empty() && scores[i] <= out.score.back())
+    if (!out.score.empty() && scores[i] <= out.score.back() + tie)
       continue;
-    const auto first_equal = std::lower_bound(scores.begin(), scores.end(), scores[i]) - scores.begin();
+    const auto first_equal = std::lower_bound(scores.begin(), scores.end(), scores[i] - tie) - scores.begin();
     out.score.push_back(scores[i]);
     out.share.push_back(static_cast<double>(n - static_cast<std::size_t>(first_equal)) / static_cast<double>(n));
   }
   std::vector<double> excess;
   for (auto s : scores)
-    if (s > out.score.back())
+    if (s > out.score.back() + tie)
       excess.push_back(s - out.score.back());
   const auto width = scores.back() - scores.front();
-  const auto fitted = fit_tail(excess, width > 0 ? width : 1e-3);
+  const auto fitted = fit_tail(excess, width > tie ? width : 1e-3);
   out.tail_share = (static_cast<double>(excess.size()) + (excess.empty() ? 0.5 : 0)) / static_cast<double>(n);
   out.shape = fitted.shape;
   out.scale = fitted.scale;

@@ -23,7 +23,8 @@ void fill_missing(std::vector<double>& values, std::size_t columns, std::size_t 
       values[i] = typical;
 }
 
-/// A feature beyond the basic ones is looked at when at least so many rows, and this share, know it.
+/// A feature is looked at when at least so many rows, and this share, know it: of what hardly anybody knew nothing is
+/// usual, and the first value of it would be far out of range.
 constexpr std::size_t known_min = 20;
 constexpr double known_share_min = 0.01;
 
@@ -34,10 +35,13 @@ std::vector<std::size_t> columns_of(std::span<const features::row> rows, std::si
       continue;
     const auto known = static_cast<std::size_t>(
         std::count_if(rows.begin(), rows.end(), [j](const features::row& r) { return !std::isnan(r[j]); }));
-    if (j < features::base_count ||
-        (known >= known_min && static_cast<double>(known) >= known_share_min * static_cast<double>(rows.size())))
+    if (known >= std::min(known_min, rows.size()) &&
+        static_cast<double>(known) >= known_share_min * static_cast<double>(rows.size()))
       out.push_back(j);
   }
+  // A model needs a column, though it will say nothing.
+  if (out.empty())
+    out.push_back(0);
   return out;
 }
 

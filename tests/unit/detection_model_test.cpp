@@ -181,6 +181,17 @@ TEST_CASE("the calibrated risk is what it says on rows it has not seen", "[detec
   CHECK(tenth <= 32);
 }
 
+TEST_CASE("rows that are all alike are no risk, however many they are", "[detection][f:5.1]") {
+  for (const std::size_t n : {1, 2, 30, 100, 500, 700, 1000})
+    for (auto kind : {model_kind::forest, model_kind::bundle}) {
+      std::vector<double> rows;
+      for (std::size_t i = 0; i < n; ++i)
+        rows.insert(rows.end(), {1.0, 2.0, 0.1});
+      const auto m = fit({rows, n, 3}, {"a", "b", "c"}, {.kind = kind, .n_estimators = 50}).value();
+      CHECK(m.score(std::span(rows).first(3)).risk < 1);
+    }
+}
+
 TEST_CASE("no input makes it fail and every score lies in (0, 1)", "[detection][f:5.1]") {
   const std::vector<rows_of> hard{
       {{1}, 1},

@@ -89,3 +89,26 @@ TEST_CASE("a young model says so, and its file keeps the history's reach", "[ris
     CHECK((last.name == "young_model") == (reach == day_ms));
   }
 }
+
+TEST_CASE("what the shared model's sample never knew is no reason", "[risk][f:5.1]") {
+  random_stream random(33, 0);
+  std::vector<event> sample;
+  for (std::size_t i = 0; i < 1500; ++i)
+    sample.push_back(visit(i, random));
+  const auto shared = fit_pooled(sample, {.n_estimators = 50}).value();
+  const auto scores = [&](bool with_address) {
+    tenant_scorer scorer;
+    REQUIRE(scorer.set_model(std::make_shared<const detection::model>(shared), true).ok());
+    random_stream same(34, 0);
+    std::vector<double> out;
+    for (std::size_t i = 0; i < 100; ++i) {
+      auto e = visit(i, same);
+      if (with_address)
+        e.ip = "84.10.1." + std::to_string(i % 60);
+      scorer.score(e, log_offset{static_cast<std::int64_t>(i)});
+      out.push_back(e.risk.score);
+    }
+    return out;
+  };
+  CHECK(scores(true) == scores(false));
+}
