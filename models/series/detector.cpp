@@ -22,6 +22,10 @@ constexpr double hold_days = 0.75;
 constexpr double hold_max = 3;
 /// Of alarms by a single point, in a series where nothing is odd.
 constexpr double alone_a_week = 0.25;
+/// Half-life of what counts as a stretch.
+constexpr double points_of_swing = 70;
+/// From so many points on what a series' past says of the usual counts for more than half.
+constexpr double points_to_know = 1'000;
 constexpr std::string_view alone_reason = "chance does not explain such a value at this time";
 
 } // namespace
@@ -98,17 +102,26 @@ bool detector::alarm(time_ms t, double x, double expected) {
   return true;
 }
 
-/// How odd the last hundred points were by their own past, times how far they lay from the level around them, in units
-/// of the whole series' mean: odd and large in one. From 0, 1 is usual for a restless stretch.
-double detector::unrest(double x) {
+double detector::swing::next(double distance) {
+  recent_ += half_life_weight(points_of_swing) * (distance * distance - recent_);
+  sum_ += recent_;
+  ++seen_;
+  return sum_ > 0 ? recent_ / sum_ * seen_ : 0;
+}
+
+/// How odd the last hundred points were by their own past, times how far they lay from the level around them or from
+/// what was expected of them, whichever is more of what is usual for the whole series: odd and large in one. A point
+/// counts as odd as an alarm needs, not more: one that is off every scale says less than many that are odd. What is
+/// usual is little known in a young series, so there it counts for less.
+double detector::unrest(double x, double expected) {
   if (seen_ < 2)
     level_ = x;
-  heat_ += half_life_weight(100) * (total_ * total_ - heat_);
-  swing_ += half_life_weight(35) * ((x - level_) * (x - level_) - swing_);
+  const auto odd = std::min(total_ / alarm_rarity(), 1.0);
+  heat_ += half_life_weight(100) * (odd * odd - heat_);
+  const auto large = std::max(from_level_.next(x - level_), from_expected_.next(x - expected));
   level_ += half_life_weight(50) * (x - level_);
-  swing_sum_ += swing_;
-  const auto usual = swing_sum_ / static_cast<double>(seen_ + 1);
-  return usual > 0 ? heat_ * swing_ / usual : 0;
+  const auto points = static_cast<double>(seen_ + 1);
+  return heat_ * large * points / (points + points_to_know);
 }
 
 verdict detector::next(time_ms t, double x) {
@@ -134,7 +147,7 @@ verdict detector::next(time_ms t, double x) {
   if (baseline_) {
     watch(local, x, out.expected);
     out.anomaly = alarm(t, x, out.expected);
-    const auto odd = strength_ / (strength_ + 1), restless = unrest(x);
+    const auto odd = strength_ / (strength_ + 1), restless = unrest(x, out.expected);
     out.score = out.anomaly ? 0.5 + odd / 2 : 0.4999 * restless / (1 + restless);
     baseline_->learn(local, x);
   } else {

@@ -87,10 +87,21 @@ private:
     double rarity = 0;
   };
 
+  /// Squared distances of the last points, against their mean over the whole series.
+  class swing {
+  public:
+    double next(double distance);
+
+  private:
+    double recent_ = 0;
+    double sum_ = 0;
+    double seen_ = 0;
+  };
+
   void start();
   void watch(time_ms local, double x, double expected);
   bool alarm(time_ms t, double x, double expected);
-  double unrest(double x);
+  double unrest(double x, double expected);
   double alarm_rarity() const;
 
   detector_options options_;
@@ -109,8 +120,7 @@ private:
   double strength_ = 0;
   double heat_ = 0;
   double level_ = 0;
-  double swing_ = 0;
-  double swing_sum_ = 0;
+  swing from_level_, from_expected_;
   own_past residuals_;
   /// Strength that a new alarm has to exceed; falls back with time.
   double hold_ = 0;

@@ -1,4 +1,5 @@
 // The register of views, each view alone, the budget of alarms, options, and the simulation on history.
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -175,6 +176,33 @@ TEST_CASE("a simulation says what the live detector said", "[series][f:5.4]") {
   CHECK(alarms >= 1);
   CHECK(s.alarms_per_week == Catch::Approx(static_cast<double>(alarms) / s.weeks));
   CHECK(simulate({}).alarms.empty());
+}
+
+TEST_CASE("an incident keeps its points high, be it a loud one or a day without its season", "[series][f:5.3]") {
+  const auto high = [](double loud, double flat, std::size_t day) {
+    double out = 0;
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      auto x = shop(60, seed);
+      for (std::size_t i = 24 * day; i < 24 * day + 24; ++i)
+        x[i].value = std::round((1 - flat) * x[i].value + flat * 200 + loud);
+      std::vector<double> before, during;
+      for (std::size_t i = 0; const auto& v : simulate(x).verdicts) {
+        if (!v.anomaly && i < 24 * day)
+          before.push_back(v.score);
+        else if (!v.anomaly && i >= 24 * day + 6 && i < 24 * day + 24)
+          during.push_back(v.score);
+        ++i;
+      }
+      std::sort(before.begin(), before.end());
+      const auto bound = before[before.size() * 95 / 100];
+      for (auto s : during)
+        out += (s > bound) / static_cast<double>(during.size()) / 5;
+    }
+    return out;
+  };
+  CHECK(high(300, 0, 50) > 0.9);
+  CHECK(high(0, 1, 50) > 0.9);
+  CHECK(high(0, 0, 50) < 0.2);
 }
 
 TEST_CASE("count bands hold Poisson and overdispersed counts, and know their tails", "[series][f:5.3]") {
