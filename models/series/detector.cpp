@@ -12,12 +12,14 @@ namespace pulse::series {
 namespace {
 
 constexpr std::string_view bundle = "ensemble";
-/// Mean rarity from which a point is an alarm: a tenth of each view's past is as odd, all views at once. A single view
-/// has to see much more by itself.
-constexpr double alarm_bundle = 1;
+/// Mean rarity over the views and the last points from which on there is an alarm: a fifth of each view's past is as
+/// odd, all views at once and not for a moment only. A single view has to see much more by itself.
+constexpr double alarm_bundle = 0.7;
 constexpr double alarm_single = 3;
 /// After an alarm the next has to be rarer by it, by less and less: half of it after so many days.
-constexpr double hold_days = 0.75;
+constexpr double hold_days = 0.5;
+/// Half-life of "the last points": where nothing is odd, views agree now and then, but seldom for long.
+constexpr double points_to_agree = 4;
 /// More than so much does not hold later alarms back any longer.
 constexpr double hold_max = 3;
 /// Of alarms by a single point, in a series where nothing is odd.
@@ -55,8 +57,9 @@ void detector::start() {
 
 /// Points of a coarser series come more seldom, so an alarm a week is a larger share of them; never below half.
 double detector::alarm_rarity() const {
-  const auto base = options_.name == bundle ? alarm_bundle : alarm_single;
-  const auto by_step = 0.3 * std::log10(static_cast<double>(options_.step_ms) / (5.0 * minute_ms));
+  const auto is_bundle = options_.name == bundle;
+  const auto base = is_bundle ? alarm_bundle : alarm_single;
+  const auto by_step = (is_bundle ? 0.2 : 0.3) * std::log10(static_cast<double>(options_.step_ms) / (5.0 * minute_ms));
   return std::max(base - by_step, base / 2) / std::max(options_.sensitivity, 0.01);
 }
 
@@ -79,7 +82,8 @@ void detector::watch(time_ms local, double x, double expected) {
     total_ += w.rarity / static_cast<double>(watchers_.size());
   }
   alone_ = surprise_ ? surprise_->strength(x, expected) : 0;
-  strength_ = std::max(total_ / alarm_rarity(), alone_);
+  recent_ += (watchers_.size() > 1 ? half_life_weight(points_to_agree) : 1) * (total_ - recent_);
+  strength_ = std::max(recent_ / alarm_rarity(), alone_);
 }
 
 /// One incident, one alarm: the same oddness going on does not alarm again, a rarer one does.

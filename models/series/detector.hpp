@@ -65,7 +65,8 @@ public:
     return total_;
   }
 
-  /// How much of what an alarm needs the last point had: by all views together, or by itself. From 1 on it is one.
+  /// How much of what an alarm needs the last points had by all views together, or the last one by itself. From 1 on it
+  /// is one.
   double strength() const {
     return strength_;
   }
@@ -116,6 +117,7 @@ private:
   double slow_ = 0;
   double lean_ = 0;
   double total_ = 0;
+  double recent_ = 0;
   double alone_ = 0;
   double strength_ = 0;
   double heat_ = 0;

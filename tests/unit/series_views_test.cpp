@@ -119,6 +119,31 @@ TEST_CASE("after three days of data a stop of the shop is found", "[series][f:5.
   CHECK(before <= 20);
 }
 
+TEST_CASE("a season and chance alone alarm less than once in two weeks at five minutes", "[series][f:5.7]") {
+  double alarms = 0, weeks = 0;
+  int found = 0;
+  constexpr int seeds = 3, days = 21;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    detection::random_stream random(seed, 0);
+    std::vector<point> x;
+    for (int i = 0; i < days * 288; ++i)
+      x.push_back({{monday + i * 5 * minute_ms}, 100 + 60 * std::sin(i / 288.0 * 6.2831853) + 8 * noise(random), ""});
+    for (const auto& a : simulate(x).alarms)
+      alarms += a.index >= 3 * 288;
+    weeks += (days - 3) / 7.0;
+    const std::size_t gap = 15 * 288 + 60;
+    for (auto i = gap; i < gap + 12; ++i)
+      x[i].value = 0;
+    bool hit = false;
+    for (const auto& a : simulate({x.begin(), x.begin() + gap + 12}).alarms)
+      hit |= a.index >= gap;
+    found += hit;
+  }
+  CHECK(alarms <= 0.5 * weeks);
+  // Silence is no merit of a detector that is deaf.
+  CHECK(found == seeds);
+}
+
 TEST_CASE("direction, floor and sensitivity do what they say", "[series][f:5.3]") {
   auto x = shop(40, 9);
   const std::size_t gap = 24 * 35 + 6;
