@@ -12,16 +12,22 @@ namespace pulse::series {
 namespace {
 
 constexpr std::string_view bundle = "ensemble";
-/// Mean rarity from which a point is an alarm: a tenth of each view's past is as odd, all views at once. A single view
-/// has to see much more by itself.
-constexpr double alarm_bundle = 1;
+/// Mean rarity over the views and the last points from which on there is an alarm: a fifth of each view's past is as
+/// odd, all views at once and not for a moment only. A single view has to see much more by itself.
+constexpr double alarm_bundle = 0.7;
 constexpr double alarm_single = 3;
 /// After an alarm the next has to be rarer by it, by less and less: half of it after so many days.
-constexpr double hold_days = 0.75;
+constexpr double hold_days = 0.5;
+/// Half-life of "the last points": where nothing is odd, views agree now and then, but seldom for long.
+constexpr double points_to_agree = 4;
 /// More than so much does not hold later alarms back any longer.
 constexpr double hold_max = 3;
 /// Of alarms by a single point, in a series where nothing is odd.
 constexpr double alone_a_week = 0.25;
+/// Half-life of what counts as a stretch.
+constexpr double points_of_swing = 70;
+/// From so many points on what a series' past says of the usual counts for more than half.
+constexpr double points_to_know = 1'000;
 constexpr std::string_view alone_reason = "chance does not explain such a value at this time";
 
 } // namespace
@@ -51,8 +57,9 @@ void detector::start() {
 
 /// Points of a coarser series come more seldom, so an alarm a week is a larger share of them; never below half.
 double detector::alarm_rarity() const {
-  const auto base = options_.name == bundle ? alarm_bundle : alarm_single;
-  const auto by_step = 0.3 * std::log10(static_cast<double>(options_.step_ms) / (5.0 * minute_ms));
+  const auto is_bundle = options_.name == bundle;
+  const auto base = is_bundle ? alarm_bundle : alarm_single;
+  const auto by_step = (is_bundle ? 0.2 : 0.3) * std::log10(static_cast<double>(options_.step_ms) / (5.0 * minute_ms));
   return std::max(base - by_step, base / 2) / std::max(options_.sensitivity, 0.01);
 }
 
@@ -75,7 +82,8 @@ void detector::watch(time_ms local, double x, double expected) {
     total_ += w.rarity / static_cast<double>(watchers_.size());
   }
   alone_ = surprise_ ? surprise_->strength(x, expected) : 0;
-  strength_ = std::max(total_ / alarm_rarity(), alone_);
+  recent_ += (watchers_.size() > 1 ? half_life_weight(points_to_agree) : 1) * (total_ - recent_);
+  strength_ = std::max(recent_ / alarm_rarity(), alone_);
 }
 
 /// One incident, one alarm: the same oddness going on does not alarm again, a rarer one does.
@@ -101,17 +109,26 @@ bool detector::alarm(time_ms t, double x, double expected) {
   return true;
 }
 
-/// How odd the last hundred points were by their own past, times how far they lay from the level around them, in units
-/// of the whole series' mean: odd and large in one. From 0, 1 is usual for a restless stretch.
-double detector::unrest(double x) {
+double detector::swing::next(double distance) {
+  recent_ += half_life_weight(points_of_swing) * (distance * distance - recent_);
+  sum_ += recent_;
+  ++seen_;
+  return sum_ > 0 ? recent_ / sum_ * seen_ : 0;
+}
+
+/// How odd the last hundred points were by their own past, times how far they lay from the level around them or from
+/// what was expected of them, whichever is more of what is usual for the whole series: odd and large in one. A point
+/// counts as odd as an alarm needs, not more: one that is off every scale says less than many that are odd. What is
+/// usual is little known in a young series, so there it counts for less.
+double detector::unrest(double x, double expected) {
   if (seen_ < 2)
     level_ = x;
-  heat_ += half_life_weight(100) * (total_ * total_ - heat_);
-  swing_ += half_life_weight(35) * ((x - level_) * (x - level_) - swing_);
+  const auto odd = std::min(total_ / alarm_rarity(), 1.0);
+  heat_ += half_life_weight(100) * (odd * odd - heat_);
+  const auto large = std::max(from_level_.next(x - level_), from_expected_.next(x - expected));
   level_ += half_life_weight(50) * (x - level_);
-  swing_sum_ += swing_;
-  const auto usual = swing_sum_ / static_cast<double>(seen_ + 1);
-  return usual > 0 ? heat_ * swing_ / usual : 0;
+  const auto points = static_cast<double>(seen_ + 1);
+  return heat_ * large * points / (points + points_to_know);
 }
 
 verdict detector::next(time_ms t, double x) {
@@ -137,7 +154,7 @@ verdict detector::next(time_ms t, double x) {
   if (baseline_) {
     watch(local, x, out.expected);
     out.anomaly = alarm(t, x, out.expected);
-    const auto odd = strength_ / (strength_ + 1), restless = unrest(x);
+    const auto odd = strength_ / (strength_ + 1), restless = unrest(x, out.expected);
     out.score = out.anomaly ? 0.5 + odd / 2 : 0.4999 * restless / (1 + restless);
     baseline_->learn(local, x);
   } else {

@@ -65,7 +65,8 @@ public:
     return total_;
   }
 
-  /// How much of what an alarm needs the last point had: by all views together, or by itself. From 1 on it is one.
+  /// How much of what an alarm needs the last points had by all views together, or the last one by itself. From 1 on it
+  /// is one.
   double strength() const {
     return strength_;
   }
@@ -87,10 +88,21 @@ private:
     double rarity = 0;
   };
 
+  /// Squared distances of the last points, against their mean over the whole series.
+  class swing {
+  public:
+    double next(double distance);
+
+  private:
+    double recent_ = 0;
+    double sum_ = 0;
+    double seen_ = 0;
+  };
+
   void start();
   void watch(time_ms local, double x, double expected);
   bool alarm(time_ms t, double x, double expected);
-  double unrest(double x);
+  double unrest(double x, double expected);
   double alarm_rarity() const;
 
   detector_options options_;
@@ -105,12 +117,12 @@ private:
   double slow_ = 0;
   double lean_ = 0;
   double total_ = 0;
+  double recent_ = 0;
   double alone_ = 0;
   double strength_ = 0;
   double heat_ = 0;
   double level_ = 0;
-  double swing_ = 0;
-  double swing_sum_ = 0;
+  swing from_level_, from_expected_;
   own_past residuals_;
   /// Strength that a new alarm has to exceed; falls back with time.
   double hold_ = 0;

@@ -24,6 +24,8 @@ constexpr double close_to_best = 1.1;
 constexpr std::size_t origins_to_choose = 3;
 /// Errors from this many steps around count for a step's interval.
 constexpr std::size_t errors_wanted = 60;
+/// An error counts half after so many times the tested stretch: most series scatter more or less as they go on.
+constexpr double half_life = 2;
 
 /// At even steps; a gap is filled from a season (a week, else a day) before or from the value before.
 std::vector<double> even(const std::vector<point>& points, std::int64_t step) {
@@ -118,33 +120,35 @@ std::vector<double> mean_of(const std::vector<std::vector<double>>& all) {
 /// are chosen anew by what was known before, or at the first ones, where that is too little, by all the other origins:
 /// never by its own errors, so that the luck of the choice is not taken for skill.
 struct errors {
-  std::vector<std::vector<double>> ahead;
-  std::vector<double> sums;
+  std::vector<std::vector<past_error>> ahead;
+  std::vector<past_error> sums;
 };
 
 errors errors_of(const std::vector<double>& y, const std::vector<std::size_t>& cuts, const std::vector<trial>& all,
                  std::size_t tested) {
-  errors out{std::vector<std::vector<double>>(tested), {}};
+  errors out{std::vector<std::vector<past_error>>(tested), {}};
   for (std::size_t c = 0; c < cuts.size(); ++c) {
     std::vector<std::vector<double>> said;
     for (const auto* t : best_of(all, c < origins_to_choose ? cuts.size() : c, c))
       said.push_back(t->said[c]);
     const auto expected = mean_of(said);
+    const auto weight =
+        std::exp2(-static_cast<double>(cuts.size() - 1 - c) / (half_life * static_cast<double>(cuts.size())));
     double sum = 0;
     for (std::size_t k = 0; k < tested && cuts[c] + k < y.size(); ++k) {
       const auto error = y[cuts[c] + k] - expected[k];
-      out.ahead[k].push_back(error);
+      out.ahead[k].emplace_back(error, weight);
       sum += error;
     }
     if (cuts[c] + tested <= y.size())
-      out.sums.push_back(sum);
+      out.sums.emplace_back(sum);
   }
   return out;
 }
 
 /// Errors of about k steps ahead, enough of them to take quantiles of.
-std::vector<double> around(const errors& e, std::size_t k) {
-  std::vector<double> out;
+std::vector<past_error> around(const errors& e, std::size_t k) {
+  std::vector<past_error> out;
   for (std::size_t width = 0; width < e.ahead.size() && (width == 0 || out.size() < errors_wanted);
        width = 2 * width + 1) {
     out.clear();

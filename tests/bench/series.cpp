@@ -376,7 +376,7 @@ void forecast_part(const std::vector<file>& files, const std::string& path) {
       continue;
     const auto x = coarser(f.points, hour_ms);
     const std::size_t season = x.size() >= 3 * 168 ? 168 : 24;
-    all[f.name.substr(f.name.find('/') + 1)] = forecast_skill(x, x.size() / 2, 24, season, 12);
+    all[f.name.substr(f.name.find('/') + 1)] = forecast_skill(x, x.size() / 2, 24, season, 150);
   }
   double sum = 0;
   for (const auto& [name, s] : all) {

@@ -21,7 +21,7 @@ double held(std::size_t independent) {
   constexpr int runs = 4'000;
   int inside = 0;
   for (int run = 0; run < runs; ++run) {
-    std::vector<double> errors;
+    std::vector<past_error> errors;
     for (std::size_t o = 0; o < origins; ++o) {
       const auto common = noise(random);
       for (std::size_t k = 0; k < steps; ++k)
@@ -44,11 +44,29 @@ TEST_CASE("errors of few origins give an interval that holds what it says", "[se
 }
 
 TEST_CASE("many errors give the conformal quantile", "[series][f:5.10]") {
-  std::vector<double> errors;
+  std::vector<past_error> errors;
   for (int i = 209; i >= 1; --i)
     errors.push_back(i);
   CHECK(error_interval(errors, 209, 0.9) == std::pair(10.0, 200.0));
   CHECK(error_interval(errors, 60, 0.9) == std::pair(10.0, 200.0));
+}
+
+TEST_CASE("late errors say more of the next one where they weigh more", "[series][f:5.10]") {
+  const auto width = [](double early) {
+    std::vector<past_error> errors;
+    for (int i = 1; i <= 100; ++i) {
+      errors.emplace_back(i, early);
+      errors.emplace_back(2.0 * i, 1);
+    }
+    const auto [low, high] = error_interval(errors, 200, 0.9);
+    return high - low;
+  };
+  CHECK(width(0.5) > width(1));
+  // All of the same weight are all alike, however much that is.
+  std::vector<past_error> heavy, light;
+  for (int i = 1; i <= 60; ++i)
+    heavy.emplace_back(i, 8), light.emplace_back(i, 1);
+  CHECK(error_interval(heavy, 60, 0.9) == error_interval(light, 60, 0.9));
 }
 
 TEST_CASE("no error, one error and equal errors have an interval", "[series][f:5.10]") {

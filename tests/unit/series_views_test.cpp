@@ -1,4 +1,5 @@
 // The register of views, each view alone, the budget of alarms, options, and the simulation on history.
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -118,6 +119,31 @@ TEST_CASE("after three days of data a stop of the shop is found", "[series][f:5.
   CHECK(before <= 20);
 }
 
+TEST_CASE("a season and chance alone alarm less than once in two weeks at five minutes", "[series][f:5.7]") {
+  double alarms = 0, weeks = 0;
+  int found = 0;
+  constexpr int seeds = 3, days = 21;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    detection::random_stream random(seed, 0);
+    std::vector<point> x;
+    for (int i = 0; i < days * 288; ++i)
+      x.push_back({{monday + i * 5 * minute_ms}, 100 + 60 * std::sin(i / 288.0 * 6.2831853) + 8 * noise(random), ""});
+    for (const auto& a : simulate(x).alarms)
+      alarms += a.index >= 3 * 288;
+    weeks += (days - 3) / 7.0;
+    const std::size_t gap = 15 * 288 + 60;
+    for (auto i = gap; i < gap + 12; ++i)
+      x[i].value = 0;
+    bool hit = false;
+    for (const auto& a : simulate({x.begin(), x.begin() + gap + 12}).alarms)
+      hit |= a.index >= gap;
+    found += hit;
+  }
+  CHECK(alarms <= 0.5 * weeks);
+  // Silence is no merit of a detector that is deaf.
+  CHECK(found == seeds);
+}
+
 TEST_CASE("direction, floor and sensitivity do what they say", "[series][f:5.3]") {
   auto x = shop(40, 9);
   const std::size_t gap = 24 * 35 + 6;
@@ -175,6 +201,33 @@ TEST_CASE("a simulation says what the live detector said", "[series][f:5.4]") {
   CHECK(alarms >= 1);
   CHECK(s.alarms_per_week == Catch::Approx(static_cast<double>(alarms) / s.weeks));
   CHECK(simulate({}).alarms.empty());
+}
+
+TEST_CASE("an incident keeps its points high, be it a loud one or a day without its season", "[series][f:5.3]") {
+  const auto high = [](double loud, double flat, std::size_t day) {
+    double out = 0;
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      auto x = shop(60, seed);
+      for (std::size_t i = 24 * day; i < 24 * day + 24; ++i)
+        x[i].value = std::round((1 - flat) * x[i].value + flat * 200 + loud);
+      std::vector<double> before, during;
+      for (std::size_t i = 0; const auto& v : simulate(x).verdicts) {
+        if (!v.anomaly && i < 24 * day)
+          before.push_back(v.score);
+        else if (!v.anomaly && i >= 24 * day + 6 && i < 24 * day + 24)
+          during.push_back(v.score);
+        ++i;
+      }
+      std::sort(before.begin(), before.end());
+      const auto bound = before[before.size() * 95 / 100];
+      for (auto s : during)
+        out += (s > bound) / static_cast<double>(during.size()) / 5;
+    }
+    return out;
+  };
+  CHECK(high(300, 0, 50) > 0.9);
+  CHECK(high(0, 1, 50) > 0.9);
+  CHECK(high(0, 0, 50) < 0.2);
 }
 
 TEST_CASE("count bands hold Poisson and overdispersed counts, and know their tails", "[series][f:5.3]") {
