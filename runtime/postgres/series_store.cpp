@@ -10,6 +10,7 @@
 #include "models/series/watch_settings.hpp"
 #include "postgres/alert_work.hpp"
 #include "postgres/judged_rows.hpp"
+#include "postgres/query_rows.hpp"
 
 namespace pulse::postgres {
 

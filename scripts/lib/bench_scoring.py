@@ -33,9 +33,9 @@ RULES = {"rules": [
     {"name": "abroad", "when": 'country != "GB" and amount > 400', "points": 5}]}
 
 
-def payment(marker, number, at, rng, fraud=False):
+def payment(marker, number, at, rng, people, fraud=False):
     amount = rng.uniform(300, 900) if fraud else rng.lognormvariate(3.5, 0.6)
-    who = rng.randrange(3000)
+    who = rng.randrange(people)
     return {"type": "track", "event": "Order Completed", "userId": f"c{who}", "messageId": f"{marker}-p{number}",
             "timestamp": stamp(at),
             "properties": {"order_id": f"{marker}-o{number}", "revenue": round(amount, 2), "currency": "GBP",
@@ -69,7 +69,7 @@ class Bench:
         start = datetime.datetime.now(UTC) - datetime.timedelta(days=HISTORY_DAYS)
         step = datetime.timedelta(days=HISTORY_DAYS) / PAYMENTS
         frauds = {n for n in range(PAYMENTS) if self.rng.random() < FRAUD_SHARE}
-        events = [payment("past", n, start + n * step, self.rng, n in frauds) for n in range(PAYMENTS)]
+        events = [payment("past", n, start + n * step, self.rng, 3_000, n in frauds) for n in range(PAYMENTS)]
         for body in batches_of(events, 500):
             assert self.shop.send(body).status_code == 200
         self.node.settle(300)
@@ -94,7 +94,7 @@ class Bench:
         session, started, n = requests.Session(), time.monotonic(), 0
         while not stop.is_set():
             now = datetime.datetime.now(UTC)
-            body = [payment(f"t{turn}", n * size + i, now, self.rng) if i % 3 == 0 else
+            body = [payment(f"t{turn}", n * size + i, now, self.rng, 300_000) if i % 3 == 0 else
                     dict(views[(n * size + i) % len(views)], messageId=f"t{turn}-{n}-{i}", timestamp=stamp(now))
                     for i in range(size)]
             answer = session.post(self.node.url + "/v1/events", json=body, headers={"Authorization": "Bearer " + self.shop.key},
@@ -122,7 +122,11 @@ class Bench:
         self.node.settle(120)
         counts = [(limit if limit != float("inf") else 1.0, n - before.get(limit, 0)) for limit, n in sorted(after.items())]
         assert counts[-1][1] > 0, "nothing was scored"
-        return {"p50": 1e6 * percentile(counts, 0.5), "p99": 1e6 * percentile(counts, 0.99), "rate": self.sent, "fits": fits}
+        [explained] = self.node.db().execute(
+            "SELECT avg((risk_milli >= 50000)::int)::float8 FROM event WHERE tenant_id = %s AND message_id LIKE %s",
+            (self.shop.id, f"t{turn}-%")).fetchone()
+        return {"p50": 1e6 * percentile(counts, 0.5), "p99": 1e6 * percentile(counts, 0.99), "rate": self.sent, "fits": fits,
+                "explained": explained}
 
     def run(self):
         with self.node:
@@ -136,6 +140,7 @@ class Bench:
         for name, windows in (("alone", alone), ("beside_fits", beside)):
             for what in ("p50", "p99"):
                 r.median(f"scoring_{name}_{what}", [w[what] for w in windows], "us")
+            r.median(f"scoring_{name}_with_reasons", [w["explained"] for w in windows], "share")
             r.median(f"scoring_{name}_rate", [w["rate"] for w in windows], "events/s")
         r.median("fits_a_window", [w["fits"] for w in beside], "fits")
         r.median("beside_to_alone_p99", [b["p99"] / a["p99"] for a, b in zip(alone, beside)], "ratio")
