@@ -15,6 +15,8 @@ constexpr std::string_view bundle = "ensemble";
 /// Mean rarity over the views and the last points from which on there is an alarm: a fifth of each view's past is as
 /// odd, all views at once and not for a moment only. A single view has to see much more by itself.
 constexpr double alarm_bundle = 0.7;
+/// The same where single points count for themselves.
+constexpr double alarm_bundle_of_one = 1;
 constexpr double alarm_single = 3;
 /// After an alarm the next has to be rarer by it, by less and less: half of it after so many days.
 constexpr double hold_days = 0.5;
@@ -58,7 +60,8 @@ void detector::start() {
 /// Points of a coarser series come more seldom, so an alarm a week is a larger share of them; never below half.
 double detector::alarm_rarity() const {
   const auto is_bundle = options_.name == bundle;
-  const auto base = is_bundle ? alarm_bundle : alarm_single;
+  const auto in_bundle = options_.step_ms < step_of_one_ms ? alarm_bundle : alarm_bundle_of_one;
+  const auto base = is_bundle ? in_bundle : alarm_single;
   const auto by_step = (is_bundle ? 0.2 : 0.3) * std::log10(static_cast<double>(options_.step_ms) / (5.0 * minute_ms));
   return std::max(base - by_step, base / 2) / std::max(options_.sensitivity, 0.01);
 }
@@ -82,7 +85,8 @@ void detector::watch(time_ms local, double x, double expected) {
     total_ += w.rarity / static_cast<double>(watchers_.size());
   }
   alone_ = surprise_ ? surprise_->strength(x, expected) : 0;
-  recent_ += (watchers_.size() > 1 ? half_life_weight(points_to_agree) : 1) * (total_ - recent_);
+  const auto waits = watchers_.size() > 1 && options_.step_ms < step_of_one_ms;
+  recent_ += (waits ? half_life_weight(points_to_agree) : 1) * (total_ - recent_);
   strength_ = std::max(recent_ / alarm_rarity(), alone_);
 }
 

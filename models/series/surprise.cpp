@@ -12,7 +12,6 @@ namespace pulse::series {
 
 namespace {
 
-constexpr std::int64_t step_min_ms = 15 * minute_ms;
 /// Days in which the baseline learns the season and its errors say nothing of the series' scatter; days of scatter
 /// before anything is said; the half-life of phi.
 constexpr double days_unknown = 7;
@@ -35,7 +34,7 @@ double tail(double x, double m) {
 } // namespace
 
 surprise::surprise(std::int64_t step_ms, double a_week) :
-  active_(step_ms >= step_min_ms),
+  active_(step_ms >= step_of_one_ms),
   points_a_day_(static_cast<double>(day_ms) / static_cast<double>(std::max<std::int64_t>(step_ms, 1))),
   needed_(std::log10(7 * points_a_day_ / a_week)) {
 }

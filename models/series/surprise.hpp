@@ -7,6 +7,9 @@
 
 namespace pulse::series {
 
+/// Points so far apart are pieces of business by themselves: one may alarm without waiting for the next.
+constexpr std::int64_t step_of_one_ms = 15 * minute_ms;
+
 /// Sums of independent things scatter in proportion to their mean: x / phi is taken to be Poisson with mean
 /// expected / phi, phi estimated from the series (quasi-Poisson: McCullagh, Nelder 1989, section 6.2). Scale-free:
 /// orders and cents alike. Because real series scatter more than that now and then, a point also has to be rare among
