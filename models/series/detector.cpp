@@ -26,6 +26,15 @@ constexpr double points_to_agree = 4;
 constexpr double hold_max = 3;
 /// Of alarms by a single point, in a series where nothing is odd.
 constexpr double alone_a_week = 0.25;
+/// Farther out than so many usual distances nothing is believed at once, but when so many points have been there.
+constexpr double wild_scales = 50;
+constexpr std::size_t wild_points = 3;
+/// What views make of such a point as long as it stands in their windows is not what is usual either: for so many
+/// points, and not again until so many more have come.
+constexpr std::size_t echo_points = 100;
+constexpr std::size_t echo_rest = 500;
+/// Nobody needs to see farther than that.
+constexpr double sight_scales = 1'000;
 /// Half-life of what counts as a stretch.
 constexpr double points_of_swing = 70;
 /// From so many points on what a series' past says of the usual counts for more than half.
@@ -66,28 +75,41 @@ double detector::alarm_rarity() const {
   return std::max(base - by_step, base / 2) / std::max(options_.sensitivity, 0.01);
 }
 
-void detector::watch(time_ms local, double x, double expected) {
-  const auto deseasoned = baseline_->deseasoned(local, x);
-  const auto size = std::abs(x - expected);
+/// A value that is off every scale says so once. What is learnt from it is bounded: a wrong number, or a peak of an
+/// hour, would otherwise hide weeks of what comes after it. From the fourth such point in a row on it is the new usual.
+double detector::believable(double x, double expected, double scale) {
+  wild_ = std::abs(x - expected) > wild_scales * scale ? wild_ + 1 : 0;
+  ++since_echo_;
+  if (wild_ == 1 && since_echo_ > echo_rest)
+    since_echo_ = 0;
+  return wild_ > wild_points ? x : std::clamp(x, expected - wild_scales * scale, expected + wild_scales * scale);
+}
+
+detector::taken detector::watch(time_ms local, double x, double expected) {
   if (seen_ < 4) {
-    scale_ = std::max(scale_, size);
-    slow_ = deseasoned;
+    scale_ = std::max(scale_, std::abs(x - expected));
+    slow_ = baseline_->deseasoned(local, x);
   }
   const auto scale = std::max(scale_, 1e-3 * std::abs(slow_) + 1e-9);
-  scale_ += half_life_weight(200) * (std::min(size, 4 * scale) - scale_);
-  slow_ += half_life_weight(400) * (deseasoned - slow_);
+  const auto learnt = believable(x, expected, scale);
+  x = std::clamp(x, expected - sight_scales * scale, expected + sight_scales * scale);
+  const auto deseasoned = baseline_->deseasoned(local, x);
+  scale_ += half_life_weight(200) * (std::min(std::abs(x - expected), 4 * scale) - scale_);
+  slow_ += half_life_weight(400) * (baseline_->deseasoned(local, learnt) - slow_);
   const reading r{local, x, expected, (x - expected) / scale, deseasoned, scale, options_.step_ms};
   lean_ += half_life_weight(3) * (std::clamp(r.residual, -8.0, 8.0) - lean_);
-  residuals_.rarity(std::abs(r.residual));
+  const auto believed = since_echo_ >= echo_points;
+  residuals_.rarity(std::abs(r.residual), believed);
   total_ = 0;
   for (auto& w : watchers_) {
-    w.rarity = w.past.rarity(w.eye->observe(r));
+    w.rarity = w.past.rarity(w.eye->observe(r), believed);
     total_ += w.rarity / static_cast<double>(watchers_.size());
   }
   alone_ = surprise_ ? surprise_->strength(x, expected) : 0;
   const auto waits = watchers_.size() > 1 && options_.step_ms < step_of_one_ms;
   recent_ += (waits ? half_life_weight(points_to_agree) : 1) * (total_ - recent_);
   strength_ = std::max(recent_ / alarm_rarity(), alone_);
+  return {x, learnt};
 }
 
 /// One incident, one alarm: the same oddness going on does not alarm again, a rarer one does.
@@ -152,15 +174,15 @@ verdict detector::next(time_ms t, double x) {
   const auto band = residuals_.quantile(0.99) * std::max(scale_, 1e-3 * std::abs(slow_) + 1e-9);
   out.lower = out.expected - band;
   out.upper = out.expected + band;
-  if (std::isnan(x))
+  if (!std::isfinite(x))
     return out;
   x = std::clamp(x, -1e100, 1e100);
   if (baseline_) {
-    watch(local, x, out.expected);
+    const auto sight = watch(local, x, out.expected);
     out.anomaly = alarm(t, x, out.expected);
-    const auto odd = strength_ / (strength_ + 1), restless = unrest(x, out.expected);
+    const auto odd = strength_ / (strength_ + 1), restless = unrest(sight.seen, out.expected);
     out.score = out.anomaly ? 0.5 + odd / 2 : 0.4999 * restless / (1 + restless);
-    baseline_->learn(local, x);
+    baseline_->learn(local, sight.learnt);
   } else {
     first_ = t;
     first_value_ = x;

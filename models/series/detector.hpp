@@ -57,7 +57,7 @@ class detector {
 public:
   explicit detector(detector_options options = {});
 
-  /// Times do not go back. A NaN is expected like any point and never odd.
+  /// Times do not go back. What is no finite number is expected like any point and never odd.
   verdict next(time_ms t, double x);
 
   /// Mean rarity (-log10 of a share of the past) over the views at the last point.
@@ -100,7 +100,13 @@ private:
   };
 
   void start();
-  void watch(time_ms local, double x, double expected);
+  double believable(double x, double expected, double scale);
+  /// A value as the views see it, and as the baseline learns it.
+  struct taken {
+    double seen;
+    double learnt;
+  };
+  taken watch(time_ms local, double x, double expected);
   bool alarm(time_ms t, double x, double expected);
   double unrest(double x, double expected);
   double alarm_rarity() const;
@@ -115,6 +121,10 @@ private:
   std::size_t seen_ = 0;
   double scale_ = 0;
   double slow_ = 0;
+  /// Points in a row that are off every scale.
+  std::size_t wild_ = 0;
+  /// Points since the last one that was not believed.
+  std::size_t since_echo_ = 1'000;
   double lean_ = 0;
   double total_ = 0;
   double recent_ = 0;

@@ -34,13 +34,15 @@ double sorted_past::quantile(double p) const {
   return sorted_[std::min(k, sorted_.size() - 1)];
 }
 
-double own_past::rarity(double x) {
-  double out = 0;
+double own_past::rarity(double x, bool believed) {
+  double out = 0, taken = x;
   const auto& sorted = past_.values();
   const auto n = sorted.size();
   if (n >= past_min) {
     const auto top = std::max<std::size_t>(10, static_cast<std::size_t>(tail_share * static_cast<double>(n)));
     const auto u = std::max(sorted[n - 1 - top], 1e-12);
+    if (!believed)
+      taken = std::min(x, u);
     if (x > u) {
       double hill = 0;
       for (auto i = n - top; i < n; ++i)
@@ -49,7 +51,7 @@ double own_past::rarity(double x) {
       out = -std::log10(static_cast<double>(top) / static_cast<double>(n)) + std::log10(x / u) / hill;
     }
   }
-  past_.add(x);
+  past_.add(taken);
   return std::min(out, rarity_max);
 }
 

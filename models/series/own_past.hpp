@@ -30,8 +30,8 @@ private:
 class own_past {
 public:
   /// -log10 of the share of values at least as large where that is small, else 0; 0 until there are enough. Then takes
-  /// the value in.
-  double rarity(double x);
+  /// the value in; where it is not `believed`, as if it were no rarer than the top share.
+  double rarity(double x, bool believed = true);
 
   double quantile(double p) const {
     return past_.quantile(p);

@@ -53,6 +53,31 @@ TEST_CASE("each registered view has a name of its own, runs on anything and look
   CHECK(detector::check("oracle").err().detail.find("ensemble") != std::string::npos);
 }
 
+TEST_CASE("a wrong number does not hide what comes days after it", "[series][f:5.3]") {
+  const auto found_after = [](double wrong) {
+    int out = 0;
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      auto x = shop(50, seed);
+      x[400].value = wrong;
+      std::set<std::size_t> stops;
+      for (std::size_t i = 604; i < x.size(); i += 97) {
+        x[i].value = 0;
+        stops.insert(i);
+      }
+      const auto said = simulate(x, {});
+      for (const auto i : stops)
+        out += said.verdicts[i].anomaly ? 1 : 0;
+    }
+    return out;
+  };
+  const auto without = found_after(200);
+  CHECK(without >= 12);
+  for (const double wrong : {1'000.0, 1e5, 1e9, 1e15, -1e15, HUGE_VAL}) {
+    INFO(wrong);
+    CHECK(2 * found_after(wrong) > without);
+  }
+}
+
 TEST_CASE("median deviations, z, quartiles, counts, forest and bundle each find a shop that stops", "[series][f:5.3]") {
   for (const std::string_view name : {"mad", "z", "iqr", "count", "forest", "residual", "ensemble"}) {
     int found = 0;
