@@ -257,10 +257,14 @@ class Node:
 
     # --- from outside --------------------------------------------------------------------------------------------
 
+    def say(self, *args):
+        """A verb of the program as a person calls it: its status and what it prints."""
+        return subprocess.run([str(ROOT / "scripts" / "pulse"), *args], env=self.env, capture_output=True, text=True,
+                              timeout=60, stdin=subprocess.DEVNULL)
+
     def cli(self, *args, status=0):
         """A verb of the program with --json; its document."""
-        done = subprocess.run([str(ROOT / "scripts" / "pulse"), *args, "--json"], env=self.env, capture_output=True,
-                              text=True, timeout=60, stdin=subprocess.DEVNULL)
+        done = self.say(*args, "--json")
         assert done.returncode == status, (args, done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else None
 

@@ -97,6 +97,25 @@ def test_a_broken_rule_is_refused_with_every_place(node, shop):
                         headers={"Content-Type": "application/json"}).status_code == 403
 
 
+@pytest.mark.feature("4.2", "4.3")
+def test_the_command_line_shows_every_place_of_a_broken_document(node, shop, tmp_path):
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps({"rules": [{"name": "a", "when": "amout > 5 and\n cuntry == 1"}]}))
+    for verb in ("check", "publish", "dry-run"):
+        told = node.say("rules", verb, "--tenant", shop.name, str(rules))
+        assert told.returncode == 1 and told.stdout == ""
+        first, *places = told.stderr.splitlines()
+        assert first.startswith("error: 422 ") and first.endswith("rules: 2 problem(s)")
+        assert [p.split(": ")[:2] for p in places] == [["  /rules/0/when", "unknown_name"]] * 2
+        assert "line 1, column 1: " in places[0] and "line 2, column 2: " in places[1]
+    problem = node.cli("rules", "check", "--tenant", shop.name, str(rules), status=1)
+    assert problem["status"] == 422 and problem["code"] == "invalid"
+    assert [e["pointer"] for e in problem["errors"]] == ["/rules/0/when"] * 2
+    # Whoever is no tenant is told so in one line.
+    told = node.say("rules", "list", "--tenant", "nobody")
+    assert told.returncode == 1 and len(told.stderr.splitlines()) == 1 and told.stderr.startswith("error: 404 ")
+
+
 @pytest.mark.feature("4.4", "4.9")
 def test_a_dry_run_tells_what_rules_would_have_done(node, shop):
     risk(node, shop, [order(i, "k1", 10 * i) for i in range(1, 11)])

@@ -17,13 +17,24 @@ void add_common(CLI::App& command, common_options& options) {
 }
 
 json ask(const common_options& options, const std::string& method, const std::string& path, const json& body) {
+  return ask_with(options, method, path, body.is_null() ? std::string() : body.dump());
+}
+
+json ask_with(const common_options& options, const std::string& method, const std::string& path,
+              const std::string& body) {
   const auto node = client::for_data_dir(options.data_dir);
   if (!node)
     fail(node.err());
-  auto answer = node->call(method, path, body);
+  auto answer = node->send(method, path, body);
   if (!answer)
     fail(answer.err());
-  return *answer;
+  if (answer->failed()) {
+    if (options.as_json)
+      fmt::print("{}\n", (answer->body.is_object() ? answer->body : json{{"detail", answer->body}})
+                             .dump(-1, ' ', false, json::error_handler_t::replace));
+    fail({ec::invalid, problem_text(path, *answer), ""});
+  }
+  return std::move(answer->body);
 }
 
 std::string tenant_number(const common_options& options, const std::string& id_or_name) {

@@ -31,8 +31,13 @@ struct one_tenant_options : common_options {
 /// Adds --data-dir and --json; call it for each leaf command.
 void add_common(CLI::App& command, common_options& options);
 
-/// Asks the node; ends the verb when it cannot.
+/// Asks the node; ends the verb when it cannot. A problem that the node answers is told with every place; with --json
+/// the problem itself is the document on standard output.
 json ask(const common_options& options, const std::string& method, const std::string& path, const json& body = nullptr);
+
+/// The same with a body that goes as it is.
+json ask_with(const common_options& options, const std::string& method, const std::string& path,
+              const std::string& body);
 
 /// A tenant's number for its number or name.
 std::string tenant_number(const common_options& options, const std::string& id_or_name);

@@ -50,14 +50,14 @@ struct document_group {
   bool dry_run = false;
 };
 
-json read_document(const std::string& file) {
-  const auto text = read_file(file);
+/// As it is: the node says what is wrong with it, and where.
+std::string read_document(const std::string& file) {
+  auto text = read_file(file);
   if (!text)
     fail({ec::not_found, file + " cannot be read", ""});
-  auto document = json::parse(*text, nullptr, false);
-  if (document.is_discarded())
-    fail({ec::malformed, file + " is no JSON", ""});
-  return document;
+  if (text->find_first_not_of(" \t\r\n") == std::string::npos)
+    fail({ec::malformed, file + " is empty", ""});
+  return std::move(*text);
 }
 
 void show_incidents(const json& done) {
@@ -74,7 +74,8 @@ void show_done(const std::string& verb, const std::string& file, const json& don
   if (verb == "check")
     fmt::print("{} can be published\n", file);
   else if (verb == "publish")
-    fmt::print("version {} takes effect with the next events\n", done.at("version").dump());
+    fmt::print("version {} takes effect with the next events\n",
+               text_of(done, done.contains("version") ? "version" : "from_version"));
   else if (done.contains("events"))
     fmt::print("{} events, {} would change\n{}\n", done.at("events").dump(), done.at("changed").dump(), done.dump(2));
   else
@@ -93,7 +94,8 @@ void add_documents(CLI::App& program, const document_group& g) {
     auto* command = add_for_tenant(*group, *o, verb, help, fmt::format("{0} {1} --tenant shop {0}.json", g.kind, verb));
     command->add_option("file", o->file, "document (JSON)")->required();
     command->callback([o, g, verb = verb] {
-      const auto done = ask(*o, "POST", tenant_path(*o, g.path + "/" + verb), read_document(o->file));
+      const auto document = read_document(o->file);
+      const auto done = ask_with(*o, "POST", tenant_path(*o, g.path + "/" + verb), document);
       show(*o, done, [&] { show_done(verb, o->file, done); });
     });
   }
