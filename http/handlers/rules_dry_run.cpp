@@ -81,9 +81,13 @@ public:
     return {};
   }
 
-  std::string answer(const std::string& id) const {
+  std::string answer(const std::string& id, const rules::compiled_lists* lists) const {
     const auto& r = test_.report();
-    json out{{"id", id}, {"events", r.events.events}, {"cut", cut_}, {"changed", changed_}};
+    json out{{"id", id},
+             {"lists", lists == nullptr ? json(nullptr) : json(lists->id())},
+             {"events", r.events.events},
+             {"cut", cut_},
+             {"changed", changed_}};
     const auto share = [](const std::optional<double>& x) {
       return x ? json(*x) : json(nullptr);
     };
@@ -131,13 +135,17 @@ response run(query_store& store, tenant_id tenant, const std::shared_ptr<const r
              const query::events_question& q) {
   rules::backtest::options o;
   o.rules = set;
+  auto lists = lists_in_force(store, tenant);
+  if (!lists)
+    return response::problem(lists.err());
+  o.lists = *lists;
   auto test = rules::backtest::make(std::move(o));
   if (!test)
     return response::problem(test.err());
   dry_run work(std::move(*test));
   if (auto ok = work.read(store, tenant, q); !ok)
     return response::problem(ok.err());
-  return response::json(200, work.answer(set->id()));
+  return response::json(200, work.answer(set->id(), lists->get()));
 }
 
 } // namespace

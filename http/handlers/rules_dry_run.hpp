@@ -9,8 +9,8 @@
 namespace pulse::http {
 
 /// The body is a document of rules; the query chooses events as GET /v1/events does, at most 20,000, in the order of
-/// their own time. The model's part stays what was stored; windows count the chosen events alone; lists are taken as
-/// not published.
+/// their own time. The model's part stays what was stored; windows count the chosen events alone; lists are those in
+/// force.
 route rules_dry_run_route(const std::shared_ptr<store_pool<query_store>>& stores);
 
 } // namespace pulse::http

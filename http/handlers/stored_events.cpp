@@ -100,6 +100,15 @@ features::row row_of(const stored_event& s) {
   return out;
 }
 
+result<std::shared_ptr<const rules::compiled_lists>> lists_in_force(query_store& store, tenant_id tenant) {
+  const auto bytes = store.live_version(tenant, "lists");
+  if (!bytes)
+    return bytes.err();
+  if (!*bytes)
+    return std::shared_ptr<const rules::compiled_lists>();
+  return rules::compiled_lists::compile(**bytes);
+}
+
 std::optional<std::string> flip_json(query_store& store, tenant_id tenant, const stored_event& s) {
   const auto e = event_of(s);
   const auto row = row_of(s);

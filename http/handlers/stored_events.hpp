@@ -1,11 +1,12 @@
 // A stored event as scoring and rules see it: for trying again what was decided.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "models/features/features.hpp"
+#include "models/rules/lists.hpp"
 #include "ports/query_store.hpp"
 
 namespace pulse::http {
@@ -15,6 +16,9 @@ event event_of(const stored_event& s);
 
 /// Its features as they were scored; unknown where they are not stored.
 features::row row_of(const stored_event& s);
+
+/// The tenant's lists in force; null where none were published. Error: that of the store.
+result<std::shared_ptr<const rules::compiled_lists>> lists_in_force(query_store& store, tenant_id tenant);
 
 /// The smallest change that would have had another outcome: `{"from","to","changes":[{"name","from","to"}]}`. Tried
 /// with the rules, lists and model that decided, as far as these are the tenant's own versions; without changes when

@@ -143,6 +143,8 @@ public:
   virtual result<tenant_use> use(tenant_id tenant) = 0;
   /// The bytes of an immutable version. `not_found`.
   virtual result<std::string> version(tenant_id tenant, const std::string& kind, const std::string& hash) = 0;
+  /// The bytes of the version in force; nothing where there is none.
+  virtual result<std::optional<std::string>> live_version(tenant_id tenant, const std::string& kind) = 0;
   /// Of events in [from, to) that name a campaign: orders and spend by campaign, store and country.
   virtual result<std::vector<query::campaign_row>> campaigns(tenant_id tenant, time_ms from, time_ms to) = 0;
 };

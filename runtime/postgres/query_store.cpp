@@ -125,6 +125,19 @@ result<std::string> pg_query_store::version(tenant_id tenant, const std::string&
   return read_for(tenant, "reading a version", [&](pqxx::work& tx) { return read_version(tx, tenant, kind, hash); });
 }
 
+result<std::optional<std::string>> pg_query_store::live_version(tenant_id tenant, const std::string& kind) {
+  return read_for(tenant, "reading the version in force", [&](pqxx::work& tx) -> std::optional<std::string> {
+    statement s(tenant);
+    const auto rows = s.run(
+        tx, fmt::format("SELECT hash FROM artifact_version WHERE tenant_id = $1 AND kind = {} AND live_from IS NOT "
+                        "NULL ORDER BY version DESC LIMIT 1",
+                        s.arg(kind)));
+    if (rows.empty())
+      return std::nullopt;
+    return read_version(tx, tenant, kind, rows[0][0].as<std::string>());
+  });
+}
+
 result<tenant_use> pg_query_store::use(tenant_id tenant) {
   return read_for(tenant, "reading limits", [&](pqxx::work& tx) {
     statement s(tenant);

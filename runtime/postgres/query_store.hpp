@@ -27,6 +27,7 @@ public:
   result<page_of<failed_event>> failed_events(tenant_id tenant, const query::failed_question& q) override;
   result<tenant_use> use(tenant_id tenant) override;
   result<std::string> version(tenant_id tenant, const std::string& kind, const std::string& hash) override;
+  result<std::optional<std::string>> live_version(tenant_id tenant, const std::string& kind) override;
   result<std::vector<query::campaign_row>> campaigns(tenant_id tenant, time_ms from, time_ms to) override;
 
 private:

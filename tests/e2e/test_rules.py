@@ -135,6 +135,22 @@ def test_a_dry_run_tells_what_rules_would_have_done(node, shop):
     assert shop.get("/v1/rules").json()["data"] == []
 
 
+@pytest.mark.feature("4.4", "4.9")
+def test_a_dry_run_looks_into_the_lists_in_force(node, shop):
+    risk(node, shop, [order(1, "good"), order(2, "bad"), order(3, "worse")])
+    document = {"rules": [{"name": "blocked", "when": 'card in list("blocked_cards")', "outcome": "decline"}]}
+    before = post(shop, "/v1/rules/dry-run", document).json()
+    assert before["lists"] is None and before["changed"] == 0
+    assert before["rules"][0]["hits"] == 0 and before["rules"][0]["not_known"] == 3
+    for cards, hits in ((["bad", "worse"], 2), (["bad"], 1)):
+        assert put(shop, "/v1/lists", {"lists": {"blocked_cards": cards}}).status_code == 201
+        in_force(shop, "/v1/lists")
+        after = post(shop, "/v1/rules/dry-run", document).json()
+        assert after["lists"] == shop.get("/v1/lists").json()["data"][0]["id"]
+        assert after["rules"][0]["hits"] == hits and after["rules"][0]["not_known"] == 0
+        assert after["outcomes"]["decline"]["events"] == hits
+
+
 @pytest.mark.feature("4.3", "4.9")
 def test_the_command_line_checks_publishes_rolls_back_and_backtests(node, shop, tmp_path):
     rules = tmp_path / "rules.json"
