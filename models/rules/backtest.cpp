@@ -50,6 +50,10 @@ interval rule_report::precision_interval() const {
   return wilson(fraud.events, fraud.events + legitimate.events);
 }
 
+std::int64_t backtest_report::labelled() const {
+  return sum(fraud) + sum(legitimate);
+}
+
 std::optional<double> backtest_report::recall() const {
   return share(stopped(fraud), sum(fraud));
 }
@@ -94,9 +98,17 @@ void backtest::add(event e, std::optional<bool> fraud) {
   ++next_.value;
   scorer_.seen_before(e, at);
   const auto row = scorer_.score(e, at);
-  const auto d = engine_.apply(e, row, options_.policy, at);
-  if (!e.test && !e.duplicate && d)
-    count(e, *d, fraud);
+  settle(e, engine_.apply(e, row, options_.policy, at), fraud);
+}
+
+void backtest::add_scored(event e, std::optional<bool> fraud) {
+  const auto at = next_;
+  ++next_.value;
+  scorer_.seen_before(e, at);
+  auto said = model_risk(e.risk);
+  const auto row = scorer_.score(e, at);
+  e.risk = std::move(said);
+  settle(e, engine_.apply(e, row, options_.policy, at), fraud);
 }
 
 std::optional<decision> backtest::add_stored(event e, const features::row& row, std::optional<bool> fraud) {
@@ -105,10 +117,14 @@ std::optional<decision> backtest::add_stored(event e, const features::row& row, 
   scorer_.seen_before(e, at);
   e.risk = model_risk(e.risk);
   auto d = engine_.apply(e, row, options_.policy, at);
-  if (e.test || e.duplicate || !d)
-    return std::nullopt;
-  count(e, *d, fraud);
-  return d;
+  settle(e, d, fraud);
+  return e.test || e.duplicate ? std::nullopt : d;
+}
+
+void backtest::settle(const event& e, const std::optional<decision>& d, std::optional<bool> fraud) {
+  report_.duplicates += !e.test && e.duplicate ? 1 : 0;
+  if (!e.test && !e.duplicate && d)
+    count(e, *d, fraud);
 }
 
 void backtest::count(const event& e, const decision& d, std::optional<bool> fraud) {

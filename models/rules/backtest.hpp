@@ -61,7 +61,11 @@ struct backtest_report {
   /// Events whose outcome the shadow rules would have changed, from and to.
   std::int64_t shadow_changes[3][3] = {};
   std::vector<rule_report> rules;
+  /// Came again under a message id that was there before; counted nowhere else.
+  std::int64_t duplicates = 0;
 
+  /// Events that have a label.
+  std::int64_t labelled() const;
   /// Stopped is declined or sent to review.
   std::optional<double> recall() const;
   std::optional<double> precision() const;
@@ -88,6 +92,10 @@ public:
   void add(event e, std::optional<bool> fraud);
   void warm_up(event e);
 
+  /// An event that was scored when it came: the model's part stays what its risk says, features are made anew from the
+  /// events before it, and the rules decide.
+  void add_scored(event e, std::optional<bool> fraud);
+
   /// An event as it is stored: the model's part stays what its risk says, and the rules decide anew. Nothing for tests
   /// and duplicates.
   std::optional<decision> add_stored(event e, const features::row& row, std::optional<bool> fraud);
@@ -99,6 +107,7 @@ public:
 private:
   explicit backtest(options o);
 
+  void settle(const event& e, const std::optional<decision>& d, std::optional<bool> fraud);
   void count(const event& e, const decision& d, std::optional<bool> fraud);
   void count_rules(const event& e, const decision& d, std::optional<bool> fraud);
 

@@ -168,3 +168,71 @@ def test_the_command_line_checks_publishes_rolls_back_and_backtests(node, shop, 
     assert report["events"] == 10 and report["refused"] == 0
     assert report["recall"] == 1 and report["precision"] == pytest.approx(2 / 3)
     assert report["rules"][0]["precision_interval"][0] < 2 / 3 < report["rules"][0]["precision_interval"][1]
+
+
+@pytest.mark.feature("4.9")
+def test_a_backtest_names_what_it_could_not_read(node, tmp_path):
+    rules, history = tmp_path / "rules.json", tmp_path / "events.ndjson"
+    rules.write_text(json.dumps({"rules": [{"name": "big", "when": "amount > 75", "outcome": "decline"}]}))
+    good = [json.dumps(order(i, "k", 10 * i)) for i in range(1, 4)]
+    history.write_text("\n".join([good[0], "no json", *good, *['{"type": "track"}'] * 24, "[]"]) + "\n")
+    told = node.say("backtest", "--rules", str(rules), "--input", str(history), "--label", "properties.nothing")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("3 events in ") and ", 1 duplicates, 26 refused" in told.stdout
+    lines = told.stderr.splitlines()
+    assert lines[0].startswith("line 2: refused: ") and lines[1].startswith("line 6: refused: no_event_name")
+    assert len([line for line in lines if ": refused: " in line]) == 20
+    assert lines[20:] == ["6 more lines were refused",
+                          "1 events came again under the same message id and were counted once",
+                          "--label properties.nothing: no event has it as true, false, 1 or 0"]
+    report = node.cli("backtest", "--rules", str(rules), "--input", str(history))
+    assert report["events"] == 3 and report["duplicates"] == 1 and report["refused"] == 26
+    assert [line["line"] for line in report["refused_lines"]] == [2, *range(6, 25)]
+    history.write_text("\n")
+    told = node.say("backtest", "--rules", str(rules), "--input", str(history))
+    assert told.returncode == 1 and told.stderr.endswith("there is no event in it\n")
+    for wrong in (["--input", str(history), "--tenant", "shop"], [], ["--input", str(history), "--from", "2026-01-01"],
+                  ["--tenant", "shop", "--from", "yesterday"]):
+        node.cli("backtest", "--rules", str(rules), *wrong, status=2)
+
+
+@pytest.mark.feature("4.5", "4.9")
+def test_a_backtest_reads_what_is_stored_of_a_tenant(node, shop, tmp_path):
+    assert put(shop, "/v1/lists", {"lists": {"blocked_cards": ["bad"]}}).status_code == 201
+    in_force(shop, "/v1/lists")
+    long_ago = (datetime.datetime.now(UTC) - datetime.timedelta(hours=3)).isoformat()
+    # More than a page of others.
+    old = [{**order(i, "k"), "timestamp": long_ago} for i in range(1100)]
+    new = [order(i, "bad" if i % 2 else "k", 1100 + i) for i in range(1100, 1104)]
+    assert shop.send(old).status_code == 200
+    assert shop.send(new).status_code == 200
+    node.settle()
+    assert post(shop, "/v1/labels", [{"order_id": "o1101", "label": "fraud"},
+                                     {"order_id": "o1102", "label": "legitimate"}]).json()["accepted"] == 2
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps({"rules": [
+        {"name": "blocked", "when": 'card in list("blocked_cards")', "outcome": "decline"},
+        {"name": "many", "state": "shadow", "when": "velocity(card, 6h) > 1100", "outcome": "review"}]}))
+    ask = ["backtest", "--tenant", shop.name, "--rules", str(rules)]
+    report = node.cli(*ask)
+    assert report["events"] == 1104 and report["labelled"] == 2 and report["refused"] == 0
+    assert report["lists"] == shop.get("/v1/lists").json()["data"][0]["id"]
+    blocked, many = report["rules"]
+    assert blocked["hits"] == 2 and blocked["fraud"] == 1 and blocked["legitimate"] == 0
+    assert blocked["money"] == [{"amount": "4404.00", "currency": "EUR"}]
+    assert many["state"] == "shadow" and many["hits"] == 2 and many["legitimate"] == 1
+    assert report["recall"] == 1
+    # A rule's window has seen what lies before the range; only the range is counted.
+    since = (datetime.datetime.now(UTC) - datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    late = node.cli(*ask, "--from", since)
+    assert late["events"] == 4 and [r["hits"] for r in late["rules"]] == [2, 2]
+    # The model's part of each event stays what it was: what was decided without rules is decided again.
+    rules.write_text('{"rules":[]}')
+    got = shop.get("/v1/events", limit=10, **{"from": since}).json()["data"]
+    again = node.cli(*ask, "--from", since)
+    for outcome in ("approve", "review", "decline"):
+        found = again["outcomes"][outcome]
+        assert found["fraud"] + found["legitimate"] + found["unlabelled"] == sum(
+            e["risk"]["outcome"] == outcome for e in got)
+    told = node.say(*ask, "--to", "2020-01-01")
+    assert told.returncode == 1 and "there is no event in this range" in told.stderr

@@ -1,14 +1,15 @@
-// backtest: rules over a file of events, with the code that runs live. No node is needed.
+// backtest: rules over a file of events, for which no node is needed, or over what a node stored of a tenant; with the
+// code that runs live.
+#include <algorithm>
 #include <chrono>
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <unistd.h>
 
-#include "base/time.hpp"
-#include "models/event/request_parser.hpp"
-#include "models/event/standardise.hpp"
 #include "models/rules/backtest.hpp"
+#include "node/cli/backtest_events.hpp"
+#include "node/cli/backtest_report.hpp"
 #include "node/cli/verb_io.hpp"
 #include "node/cli/verbs.hpp"
 
@@ -16,18 +17,15 @@ namespace pulse::cli {
 
 namespace {
 
-using ordered = nlohmann::ordered_json;
-
-struct backtest_options {
+struct backtest_options : one_tenant_options {
   std::string input;
+  std::string from;
+  std::string to;
   std::string rules;
   std::string lists;
   std::string model;
   std::string label;
-  bool as_json = false;
 };
-
-constexpr std::string_view outcomes[] = {"approve", "review", "decline"};
 
 [[noreturn]] void refuse(const std::string& path, const std::vector<rules::problem>& problems) {
   std::string all;
@@ -36,49 +34,33 @@ constexpr std::string_view outcomes[] = {"approve", "review", "decline"};
   fail(fmt::format("{} has {} problem(s):{}", path, problems.size(), all));
 }
 
-/// Ids of events that bring none count up: the same file gives the same report.
-class counting_ids final : public random_source {
-public:
-  void fill(std::span<std::uint8_t> bytes) override {
-    ++next_;
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-      bytes[i] = static_cast<std::uint8_t>(next_ >> (8 * (i % 8)));
-  }
-
-private:
-  std::uint64_t next_ = 0;
-};
-
-/// One event of a line, as the door and the slot read it; nothing for one that is refused.
-std::optional<event> read_line(std::string line, random_source& ids, time_ms now) {
-  request_context context;
-  context.tenant = tenant_id{1};
-  context.received_at = now;
-  context.horizon = time_ms{0};
-  context.random = &ids;
-  auto parsed = parse_request(line, request_shape::events, context);
-  if (!parsed || parsed->events.size() != 1 || parsed->events[0].raw.kind != raw_kind::event)
-    return std::nullopt;
-  auto e = to_event(parsed->events[0].raw, tenant_id{1});
-  if (!e)
-    return std::nullopt;
-  // A file is read long after: its events were received when they happened.
-  e->received_at = e->occurred_at;
-  return std::move(*e);
+std::shared_ptr<const rules::compiled_lists> compile_lists(const std::string& text, const std::string& from) {
+  if (const auto problems = rules::check_lists(text); !problems.empty())
+    refuse(from, problems);
+  return *rules::compiled_lists::compile(text);
 }
 
-rules::backtest::options read_options(const backtest_options& o) {
+/// The tenant's lists in force; null for none.
+std::shared_ptr<const rules::compiled_lists> lists_in_force(const backtest_options& o, const std::string& tenant) {
+  const auto all = ask(o, "GET", tenant + "/lists");
+  for (const auto& v : all.at("data"))
+    if (v.value("state", "") == "live") {
+      const auto one = ask(o, "GET", tenant + "/lists/" + v.value("id", ""));
+      return compile_lists(one.at("document").dump(), "the lists in force");
+    }
+  return nullptr;
+}
+
+rules::backtest::options read_options(const backtest_options& o, const std::string& tenant) {
   rules::backtest::options out;
   const auto text = read_input(o.rules);
   if (const auto problems = rules::check_rules(text); !problems.empty())
     refuse(o.rules, problems);
   out.rules = *rules::rule_set::compile(text);
-  if (!o.lists.empty()) {
-    const auto lists = read_input(o.lists);
-    if (const auto problems = rules::check_lists(lists); !problems.empty())
-      refuse(o.lists, problems);
-    out.lists = *rules::compiled_lists::compile(lists);
-  }
+  if (!o.lists.empty())
+    out.lists = compile_lists(read_input(o.lists), o.lists);
+  else if (!tenant.empty())
+    out.lists = lists_in_force(o, tenant);
   if (!o.model.empty()) {
     auto model = detection::model::load(read_input(o.model));
     if (!model)
@@ -88,10 +70,8 @@ rules::backtest::options read_options(const backtest_options& o) {
   return out;
 }
 
-std::optional<bool> label_of(const event& e, const std::optional<rules::input>& label) {
-  if (!label)
-    return std::nullopt;
-  const auto v = rules::subject(e, {}).read(*label);
+std::optional<bool> label_of(const event& e, const rules::input& label) {
+  const auto v = rules::subject(e, {}).read(label);
   if (v.kind == rules::value_kind::text && (v.text == "0" || v.text == "1"))
     return v.text == "1";
   if (v.kind == rules::value_kind::boolean || v.kind == rules::value_kind::number)
@@ -99,121 +79,149 @@ std::optional<bool> label_of(const event& e, const std::optional<rules::input>& 
   return std::nullopt;
 }
 
-ordered share(std::optional<double> x) {
-  return x ? ordered(*x) : ordered(nullptr);
+/// How far back lies what rules and the model look at.
+std::int64_t history_ms(const rules::backtest::options& o) {
+  std::int64_t out = o.model ? rules::window_max_ms : 0;
+  for (const auto& i : o.rules->inputs())
+    out = std::max(out, i.kind == rules::input_kind::feature ? rules::window_max_ms : i.width_ms);
+  return out;
 }
 
-ordered money_of(const rules::bag& b) {
-  auto out = ordered::array();
-  for (const auto& [unit, minor] : b.minor) {
-    const auto c = parse_currency(unit).value_or(currency{});
-    out.push_back({{"amount", money{minor, c}.amount()}, {"currency", unit}});
+void run_file(const backtest_options& o, const std::optional<rules::input>& label, rules::backtest& test,
+              backtest_run& run) {
+  const auto text = read_input(o.input);
+  counting_ids ids;
+  const auto now = system_clock().now();
+  progress bar("backtest", text.size());
+  std::size_t number = 0;
+  for (std::size_t from = 0; from < text.size();) {
+    const auto stop = std::min(text.find('\n', from), text.size());
+    auto line = text.substr(from, stop - from);
+    bar.advance(stop + 1 - from);
+    from = stop + 1;
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos)
+      continue;
+    auto e = event_of_line(std::move(line), ids, now);
+    if (!e) {
+      run.refuse(number, e.err().detail);
+      continue;
+    }
+    const auto fraud = label ? label_of(*e, *label) : std::nullopt;
+    test.add(std::move(*e), fraud);
   }
-  return out;
 }
 
-ordered to_json(const rules::rule_report& r) {
-  const auto range = r.precision_interval();
-  return {{"name", r.name},
-          {"state", rules::to_string(r.state)},
-          {"hits", r.hits.events},
-          {"money", money_of(r.hits)},
-          {"fraud", r.fraud.events},
-          {"legitimate", r.legitimate.events},
-          {"unlabelled", r.unlabelled},
-          {"only_this", r.only_this},
-          {"snoozed", r.snoozed},
-          {"not_known", r.unknown},
-          {"precision", share(r.precision())},
-          {"precision_interval", {range.low, range.high}}};
+/// Page by page, the oldest event first. Those before --from, as far back as windows reach, only make a history.
+void run_tenant(const backtest_options& o, const std::string& tenant, const std::optional<rules::input>& label,
+                std::int64_t history, rules::backtest& test) {
+  const auto from = parse_time(o.from).value_or(time_ms{});
+  auto question = tenant + "/events?sort=time&limit=1000";
+  if (!o.from.empty())
+    question += "&from=" + format_time({std::max<std::int64_t>(0, from.value - history)});
+  if (!o.to.empty())
+    question += "&to=" + format_time(*parse_time(o.to));
+  const bool terminal = ::isatty(2) != 0;
+  std::size_t seen = 0;
+  for (std::string cursor; seen == 0 || !cursor.empty();) {
+    const auto page = ask(o, "GET", question + (cursor.empty() ? "" : "&cursor=" + cursor));
+    for (const auto& stored : page.at("data")) {
+      auto e = event_of_answer(stored);
+      const auto fraud = label ? label_of(e, *label) : label_of_answer(stored);
+      if (e.occurred_at < from)
+        test.warm_up(std::move(e));
+      else if (o.model.empty())
+        test.add_scored(std::move(e), fraud);
+      else
+        test.add(std::move(e), fraud);
+    }
+    seen += page.at("data").size();
+    if (terminal)
+      fmt::print(stderr, "\r{} events read", seen);
+    const auto& next = page.at("next_cursor");
+    cursor = next.is_string() ? next.get<std::string>() : std::string();
+    if (page.at("data").empty())
+      break;
+  }
+  if (terminal)
+    fmt::print(stderr, "\r\033[K");
 }
 
-ordered to_json(const rules::backtest_report& r, std::int64_t refused, double seconds) {
-  ordered out{{"events", r.events.events}, {"refused", refused}, {"seconds", seconds}, {"outcomes", ordered::object()}};
-  for (std::size_t i = 0; i < 3; ++i)
-    out["outcomes"][std::string(outcomes[i])] = {{"fraud", r.fraud[i].events},
-                                                 {"fraud_money", money_of(r.fraud[i])},
-                                                 {"legitimate", r.legitimate[i].events},
-                                                 {"legitimate_money", money_of(r.legitimate[i])},
-                                                 {"unlabelled", r.unlabelled[i].events}};
-  out["recall"] = share(r.recall());
-  out["precision"] = share(r.precision());
-  out["false_alarm_rate"] = share(r.false_alarm_rate());
-  out["rules"] = ordered::array();
-  for (const auto& rule : r.rules)
-    out["rules"].push_back(to_json(rule));
-  return out;
-}
-
-std::string percent(const ordered& x) {
-  return x.is_null() ? "-" : fmt::format("{:.1f} %", 100 * x.get<double>());
-}
-
-std::string as_text(const ordered& report) {
-  auto out = fmt::format("{} events in {:.2f} s, {} refused\n\n{:<10}{:>10}{:>12}{:>12}\n", report["events"].dump(),
-                         report["seconds"].get<double>(), report["refused"].dump(), "outcome", "fraud", "legitimate",
-                         "unlabelled");
-  for (const auto& [name, o] : report["outcomes"].items())
-    out += fmt::format("{:<10}{:>10}{:>12}{:>12}\n", name, o["fraud"].dump(), o["legitimate"].dump(),
-                       o["unlabelled"].dump());
-  out += fmt::format("\nrecall {}, precision {}, false alarms {}\n\n{:<32}{:<8}{:>8}{:>8}{:>11}  {}\n",
-                     percent(report["recall"]), percent(report["precision"]), percent(report["false_alarm_rate"]),
-                     "rule", "state", "hits", "fraud", "only this", "precision (95 %)");
-  for (const auto& r : report["rules"])
-    out += fmt::format("{:<32}{:<8}{:>8}{:>8}{:>11}  {} ({:.1f}-{:.1f})\n", r["name"].get<std::string>(),
-                       r["state"].get<std::string>(), r["hits"].dump(), r["fraud"].dump(), r["only_this"].dump(),
-                       percent(r["precision"]), 100 * r["precision_interval"][0].get<double>(),
-                       100 * r["precision_interval"][1].get<double>());
-  return out;
+/// What is odd about the run, on standard error.
+void tell_oddities(const backtest_options& o, const rules::backtest_report& r, const backtest_run& run) {
+  for (const auto& l : run.refused_lines)
+    fmt::print(stderr, "line {}: refused: {}\n", l.line, l.reason);
+  const auto more = run.refused - static_cast<std::int64_t>(run.refused_lines.size());
+  if (more > 0)
+    fmt::print(stderr, "{} more lines were refused\n", more);
+  if (r.duplicates > 0)
+    fmt::print(stderr, "{} events came again under the same message id and were counted once\n", r.duplicates);
+  if (!o.label.empty() && r.labelled() == 0)
+    fmt::print(stderr, "--label {}: no event has it as true, false, 1 or 0\n", o.label);
+  else if (!o.tenant.empty() && r.labelled() == 0)
+    fmt::print(stderr, "no event has a label: POST /v1/labels, or --label, says which were fraud\n");
 }
 
 void run_backtest(const backtest_options& o) {
-  auto test = rules::backtest::make(read_options(o));
+  const auto tenant = o.tenant.empty() ? std::string() : tenant_path(o, "");
+  auto options = read_options(o, tenant);
+  const auto history = history_ms(options);
+  backtest_run run;
+  run.lists = options.lists ? options.lists->id() : std::string();
+  auto test = rules::backtest::make(std::move(options));
   if (!test)
     fail(test.err().detail);
   const auto label = o.label.empty() ? std::nullopt : rules::find_input(o.label);
   if (!o.label.empty() && !label)
     fail(fmt::format("--label {}: a field of the event is wanted, such as properties.fraud", o.label));
-  const auto text = read_input(o.input);
-  counting_ids ids;
-  const auto now = system_clock().now();
-  std::int64_t refused = 0;
-  progress bar("backtest", text.size());
   const auto started = std::chrono::steady_clock::now();
-  for (std::size_t from = 0; from < text.size();) {
-    const auto stop = std::min(text.find('\n', from), text.size());
-    const auto line = text.substr(from, stop - from);
-    bar.advance(stop + 1 - from);
-    from = stop + 1;
-    if (line.find_first_not_of(" \t\r") == std::string::npos)
-      continue;
-    auto e = read_line(line, ids, now);
-    if (!e) {
-      ++refused;
-      continue;
-    }
-    const auto fraud = label_of(*e, label);
-    test->add(std::move(*e), fraud);
+  if (tenant.empty())
+    run_file(o, label, *test, run);
+  else
+    run_tenant(o, tenant, label, history, *test);
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  const auto& found = test->report();
+  if (found.events.events > 0)
+    tell_oddities(o, found, run);
+  else {
+    for (const auto& l : run.refused_lines)
+      fmt::print(stderr, "line {}: refused: {}\n", l.line, l.reason);
+    fail(fmt::format("{}: there is no event {}", tenant.empty() ? o.input : o.tenant,
+                     tenant.empty() ? "in it" : "in this range"));
   }
-  const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  const auto report = to_json(test->report(), refused, seconds);
-  print(o.as_json ? report.dump(-1, ' ', false, ordered::error_handler_t::replace) + "\n" : as_text(report));
+  const auto report = backtest_json(found, run);
+  print(o.as_json ? report.dump(-1, ' ', false, json::error_handler_t::replace) + "\n" : backtest_text(report));
+}
+
+std::string check_time(const std::string& text) {
+  return parse_time(text) ? std::string() : text + " is no time such as 2026-03-01 or 2026-03-01T06:00:00Z";
 }
 
 } // namespace
 
 void add_backtest_verb(CLI::App& program) {
   const auto o = std::make_shared<backtest_options>();
-  auto* command = program.add_subcommand("backtest", "run rules over a file of events with the code that runs live");
-  command
-      ->add_option("--input", o->input, "events, one JSON object a line, in the order of the log; - for standard input")
-      ->required();
+  auto* command = program.add_subcommand(
+      "backtest", "run rules over a file of events, or a tenant's stored events, with the code that runs live");
+  auto* source = command->add_option_group("events", "one of");
+  source->add_option("--input", o->input,
+                     "events, one JSON object a line, in the order of the log; - for standard input");
+  auto* tenant = source->add_option("--tenant", o->tenant, "stored events of this tenant, by number or name");
+  source->require_option(1);
+  for (auto& [name, into, help] :
+       {std::tuple<std::string, std::string*, std::string>{"--from", &o->from, "stored events from this time on"},
+        {"--to", &o->to, "stored events before this time"}})
+    command->add_option(name, *into, help)->needs(tenant)->check(CLI::Validator(check_time, "TIME"));
   command->add_option("--rules", o->rules, "document of rules (JSON)")->required();
-  command->add_option("--lists", o->lists, "document of lists (JSON)");
-  command->add_option("--model", o->model, "model file; without one the rules decide alone");
-  command->add_option("--label", o->label, "field that is true (or 1) for a fraud, such as properties.fraud");
-  command->add_flag("--json", o->as_json, "one JSON document on standard output");
-  command->footer("example: pulse backtest --rules rules.json --input events.ndjson --label properties.fraud");
+  command->add_option("--lists", o->lists, "document of lists (JSON); without it a tenant's lists in force");
+  command->add_option("--model", o->model,
+                      "model file; without one the model's part of stored events stays, and rules decide alone on a "
+                      "file's");
+  command->add_option("--label", o->label,
+                      "field that is true (or 1) for a fraud, such as properties.fraud; without it a tenant's labels");
+  command->footer("examples: pulse backtest --rules rules.json --input events.ndjson --label properties.fraud\n"
+                  "          pulse backtest --rules rules.json --tenant shop --from 2026-03-01 --to 2026-04-01");
+  add_common(*command, *o);
   command->callback([o] { run_backtest(*o); });
 }
 

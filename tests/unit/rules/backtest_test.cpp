@@ -62,6 +62,8 @@ TEST_CASE("a backtest counts outcomes, money, and each rule's hits and precision
   test.add(order(300, "z", 40'000), true); // sent twice: counted once
   const auto& r = test.report();
   CHECK(r.events.events == 33);
+  CHECK(r.duplicates == 1);
+  CHECK(r.labelled() == 32);
   CHECK(r.fraud[0].events == 3);
   CHECK(r.fraud[1].events == 1);
   CHECK(r.fraud[2].events == 7);
@@ -115,4 +117,22 @@ TEST_CASE("a backtest of the rules in force decides as the slot did", "[rules][f
   }
   CHECK(stopped > 10);
   CHECK(test.report().rules[0].hits.events == stopped);
+}
+
+TEST_CASE("an event that was scored keeps its model's part, and windows see what came before", "[rules][f:4.9]") {
+  auto test = made(R"({"rules":[{"name":"many","when":"velocity(card, 1h) > 2","points":10},
+    {"name":"hot","when":"model_score >= 80","outcome":"decline"}]})");
+  test.warm_up(order(0, "a", 500));
+  test.warm_up(order(1, "a", 500));
+  auto e = order(2, "a", 500);
+  e.risk.score = 85;
+  e.risk.parts = {{"model", "amount_vs_tenant", 80, "", {}, {}}, {"rule", "of old", 5, "", {}, {}}};
+  test.add_scored(e, true);
+  test.add_scored(e, true);
+  const auto& r = test.report();
+  CHECK(r.events.events == 1);
+  CHECK(r.duplicates == 1);
+  CHECK(r.rules[0].hits.events == 1);
+  CHECK(r.rules[1].hits.events == 1);
+  CHECK(r.fraud[2].events == 1);
 }
