@@ -88,6 +88,16 @@ route metric_route(const stores_ptr& stores, const clock& time) {
   });
 }
 
+second_try try_again(query_store& store, tenant_id tenant, const stored_event& s) {
+  const auto e = event_of(s);
+  const auto row = row_of(s);
+  const auto d = deciders_of(store, tenant, e);
+  second_try out;
+  out.flip = flip_json(d, e, row).value_or("null");
+  out.fault = s.features.empty() ? "its features are not stored" : recompute_fault(d, e, row);
+  return out;
+}
+
 route trail_route(const stores_ptr& stores, const clock& time) {
   return make("/v1/events/{id}/trail", [stores, &time](request in, responder answer) {
     auto question = query::read_trail_question(in.query);
@@ -105,8 +115,7 @@ route trail_route(const stores_ptr& stores, const clock& time) {
       auto t = s.trail(tenant, id, from, to);
       if (!t)
         return response::problem(t.err());
-      const auto flip = t->stored ? flip_json(s, tenant, *t->stored) : std::nullopt;
-      return response::json(200, trail_json(id, *t, flip.value_or("null")));
+      return response::json(200, trail_json(id, *t, t->stored ? try_again(s, tenant, *t->stored) : second_try()));
     });
   });
 }

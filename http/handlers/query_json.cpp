@@ -47,15 +47,14 @@ std::string series_json(const query::metric_answer& a, const query::series& s) {
   return std::move(o.raw("group", std::move(group).done()).raw("points", points + "]")).done();
 }
 
-/// `flip`: JSON of the smallest change that would have had another outcome; empty: left out.
-std::string risk_json(const stored_event& e, const std::string& flip = {}) {
+std::string risk_json(const stored_event& e, const second_try* again = nullptr) {
   object o;
   o.number("score", static_cast<double>(e.risk_milli) / 1000.0).text("level", e.risk_level);
   o.text("outcome", e.risk_outcome);
   o.raw("anomaly", e.anomaly ? fmt::format("{}", *e.anomaly) : "null");
   o.text_or_null("model", e.model).flag("degraded", e.degraded).raw("parts", or_default(e.parts_json, "[]"));
-  if (!flip.empty())
-    o.raw("flip", flip);
+  if (again != nullptr)
+    o.raw("flip", again->flip).flag("recomputed", again->fault.empty()).text_or_null("recompute_fault", again->fault);
   return std::move(o).done();
 }
 
@@ -101,7 +100,7 @@ std::string place_json(slot_id slot, log_offset offset) {
 }
 
 /// The slot stores a batch in one transaction: what it did before has no time of its own, and takes the transaction's.
-void append_stored(const stored_event& e, const std::string& flip, std::vector<std::string>& out) {
+void append_stored(const stored_event& e, const second_try& again, std::vector<std::string>& out) {
   const auto& node = e.node;
   const bool warned = !e.warnings_json.empty();
   out.push_back(step("received", e.received_at, "", warned ? "accepted with warnings" : "accepted",
@@ -111,7 +110,7 @@ void append_stored(const stored_event& e, const std::string& flip, std::vector<s
   out.push_back(step("logged", e.received_at, "", "durable", place_json(e.slot, e.offset)));
   out.push_back(step("enriched", e.stored_at, node, "enriched",
                      fmt::format(R"({{"provenance":{}}})", or_default(e.provenance_json, "{}"))));
-  out.push_back(step("scored", e.stored_at, node, e.risk_outcome, risk_json(e, flip)));
+  out.push_back(step("scored", e.stored_at, node, e.risk_outcome, risk_json(e, &again)));
   out.push_back(step("stored", e.stored_at, node, "stored", fmt::format(R"({{"id":"{}"}})", e.id.str())));
   out.push_back(step("counted", e.stored_at, node, e.test ? "test: not counted" : "counted", "{}"));
 }
@@ -193,12 +192,12 @@ std::string failed_json(const failed_event& f) {
   return std::move(o).done();
 }
 
-std::string trail_json(const std::string& id, const event_trail& t, const std::string& flip) {
+std::string trail_json(const std::string& id, const event_trail& t, const second_try& again) {
   std::vector<std::string> steps;
   for (const auto& f : t.failed)
     append_failed(f, steps);
   if (t.stored)
-    append_stored(*t.stored, flip, steps);
+    append_stored(*t.stored, again, steps);
   if (t.alert) {
     object o;
     o.text("alert_id", t.alert->id.str()).text("type", t.alert->type).text("severity", t.alert->severity);

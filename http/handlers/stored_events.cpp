@@ -15,41 +15,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-std::string version_in(const risk& r, std::string_view source) {
-  for (const auto& p : r.parts)
-    if (p.source == source)
-      return p.name;
-  return {};
-}
-
-/// The rules that decided; an empty set where none did.
-std::shared_ptr<const rules::rule_set> rules_of(query_store& store, tenant_id tenant, const std::string& id) {
-  if (id.empty()) {
-    const auto none = rules::rule_set::compile(R"({"rules":[]})");
-    return none ? *none : nullptr;
-  }
-  const auto bytes = store.version(tenant, "rules", id);
-  if (!bytes)
-    return nullptr;
-  const auto set = rules::rule_set::load(*bytes);
-  return set ? *set : nullptr;
-}
-
-/// Nothing for none, and for one that is not the tenant's.
-template <class Model, class Placed>
-std::optional<Placed> placed_of(query_store& store, tenant_id tenant, const std::string& kind, const std::string& id) {
-  if (id.empty())
-    return std::nullopt;
-  const auto bytes = store.version(tenant, kind, id);
-  if (!bytes)
-    return std::nullopt;
-  auto model = Model::load(*bytes);
-  if (!model)
-    return std::nullopt;
-  auto placed = scoring::place(std::make_shared<const Model>(std::move(*model)));
-  return placed ? std::optional<Placed>(std::move(*placed)) : std::nullopt;
-}
-
 std::string written(const rules::flip& f) {
   json out{{"from", rules::to_string(f.from)}, {"to", rules::to_string(f.to)}, {"changes", json::array()}};
   for (const auto& c : f.changes)
@@ -109,22 +74,10 @@ result<std::shared_ptr<const rules::compiled_lists>> lists_in_force(query_store&
   return rules::compiled_lists::compile(**bytes);
 }
 
-std::optional<std::string> flip_json(query_store& store, tenant_id tenant, const stored_event& s) {
-  const auto e = event_of(s);
-  const auto row = row_of(s);
-  const auto set = rules_of(store, tenant, version_in(e.risk, "rules"));
-  if (!set)
+std::optional<std::string> flip_json(const deciders& d, const event& e, const features::row& row) {
+  if (!d.rules)
     return std::nullopt;
-  std::shared_ptr<const rules::compiled_lists> lists;
-  if (const auto id = version_in(e.risk, "lists"); !id.empty()) {
-    const auto bytes = store.version(tenant, "lists", id);
-    if (!bytes)
-      return std::nullopt;
-    const auto read = rules::compiled_lists::compile(*bytes);
-    if (!read)
-      return std::nullopt;
-    lists = *read;
-  }
+  const auto& set = d.rules;
   const scoring::risk_policy policy;
   const auto said = rules::model_risk(e.risk);
   const rules::subject subject(e, {});
@@ -133,9 +86,7 @@ std::optional<std::string> flip_json(query_store& store, tenant_id tenant, const
   for (const auto& p : e.risk.parts)
     if (p.source == "rules" && !rules::restore_inputs(*set, subject, p.detail, texts, values))
       return std::nullopt;
-  const auto model = placed_of<detection::model, scoring::placed_model>(store, tenant, "model", s.model);
-  const auto judge =
-      placed_of<fraud::judge, scoring::placed_judge>(store, tenant, "fraud", version_in(e.risk, "fraud_model"));
+  const auto& model = d.model;
   std::vector<double> typical;
   rules::model_call call;
   if (model) {
@@ -146,12 +97,12 @@ std::optional<std::string> flip_json(query_store& store, tenant_id tenant, const
       typical[model->columns[j]] = model->model->typical(j);
     call = [&](const features::row& changed) {
       auto out = scoring::assess(changed, *model, scoring::score_rows({&changed, 1}, *model).front(), nullptr, policy);
-      if (judge)
-        scoring::add_fraud(out, changed, *judge, policy);
+      if (d.judge)
+        scoring::add_fraud(out, changed, *d.judge, policy);
       return out;
     };
   }
-  return written(rules::find_flip({*set, subject, values, row, typical, call, said, lists.get(), policy}));
+  return written(rules::find_flip({*set, subject, values, row, typical, call, said, d.lists.get(), policy}));
 }
 
 } // namespace pulse::http

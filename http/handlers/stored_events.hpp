@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "http/handlers/deciders.hpp"
 #include "models/features/features.hpp"
-#include "models/rules/lists.hpp"
 #include "ports/query_store.hpp"
 
 namespace pulse::http {
@@ -20,9 +20,8 @@ features::row row_of(const stored_event& s);
 /// The tenant's lists in force; null where none were published. Error: that of the store.
 result<std::shared_ptr<const rules::compiled_lists>> lists_in_force(query_store& store, tenant_id tenant);
 
-/// The smallest change that would have had another outcome: `{"from","to","changes":[{"name","from","to"}]}`. Tried
-/// with the rules, lists and model that decided, as far as these are the tenant's own versions; without changes when
-/// none was found. Nothing when the versions cannot be read.
-std::optional<std::string> flip_json(query_store& store, tenant_id tenant, const stored_event& s);
+/// The smallest change that would have had another outcome: `{"from","to","changes":[{"name","from","to"}]}`; without
+/// changes when none was found. Nothing when the rules or lists cannot be read.
+std::optional<std::string> flip_json(const deciders& d, const event& e, const features::row& row);
 
 } // namespace pulse::http

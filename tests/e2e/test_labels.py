@@ -80,3 +80,74 @@ def test_the_trail_tells_the_smallest_change_that_flips_the_outcome(node, shop):
     assert flip["changes"] == [{"name": "amount", "from": "80 EUR", "to": "75 EUR"}]
     [scored] = [s for s in shop.get("/v1/events/l-21/trail").json()["steps"] if s["stage"] == "scored"]
     assert scored["detail"]["flip"]["to"] == "decline"
+
+
+def scored_step(shop, message):
+    [scored] = [s for s in shop.get(f"/v1/events/{message}/trail").json()["steps"] if s["stage"] == "scored"]
+    return scored["detail"]
+
+
+@pytest.mark.feature("4.7", "4.10")
+def test_an_old_risk_is_made_again_from_what_is_stored_whatever_is_in_force_now(node, shop):
+    def in_force(path):
+        poll(f"{path} in force", 30, lambda: shop.get(path).json()["data"][0]["state"] == "live")
+
+    def put(path, document):
+        assert shop.request("PUT", path, data=json.dumps(document),
+                            headers={"Content-Type": "application/json"}).status_code == 201
+        in_force(path)
+
+    def train():
+        trained = post(shop, "/v1/models/train", {})
+        assert trained.status_code == 201, trained.text
+        poll("the model in force", 30, lambda: any(m["id"] == trained.json()["id"] and m["live_from"]
+                                                   for m in shop.get("/v1/models").json()["data"]))
+        return trained.json()["id"]
+
+    # A model of the tenant's own needs more than two days: younger ones set scores against the latest of the day.
+    now = datetime.datetime.now(UTC)
+    past = [{**order(1000 + i, 20 + i % 7), "userId": f"u{i % 40}",
+             "timestamp": (now - datetime.timedelta(hours=80, minutes=-7 * i)).isoformat()} for i in range(600)]
+    assert shop.send(past).status_code == 200
+    node.settle()
+    first = train()
+    put("/v1/lists", {"lists": {"vip": ["u1"]}})
+    put("/v1/rules", {"rules": [
+        {"name": "often", "when": "velocity(customer, 24h) > 1 and amount > 10", "points": 12.5, "outcome": "review"},
+        {"name": "vip", "when": 'customer in list("vip")', "points": -10}]})
+    assert shop.send([{**order(31, 25), "userId": "u1"}, {**order(32, 900), "userId": "u2"}]).status_code == 200
+    node.settle()
+    before = [scored_step(shop, m) for m in ("l-31", "l-32")]
+    for detail in before:
+        assert detail["recomputed"] is True, detail["recompute_fault"]
+        assert detail["recompute_fault"] is None
+        assert {"rules", "lists"} <= {p["source"] for p in detail["parts"]}
+
+    # Another model, other rules and lists decide from here on; the old risk stays what it was and is made again from
+    # the versions that it names.
+    more = [{**order(2000 + i, 300 + 10 * i), "userId": f"n{i}"} for i in range(200)]
+    assert shop.send(more).status_code == 200
+    node.settle()
+    assert train() != first
+    put("/v1/lists", {"lists": {"vip": []}})
+    put("/v1/rules", {"rules": [{"name": "all", "when": "true", "outcome": "decline"}]})
+    assert shop.send([order(33, 25)]).status_code == 200
+    node.settle()
+    after = scored_step(shop, "l-33")
+    assert after["recomputed"] is True and after["model"] != before[0]["model"] and after["outcome"] == "decline"
+    assert [scored_step(shop, m) for m in ("l-31", "l-32")] == before
+
+    # What was changed in the store does not come out again.
+    node.db().execute("UPDATE event SET risk_parts = replace(risk_parts::text, '\"points\": -10', '\"points\": -9')::jsonb "
+                      "WHERE tenant_id = %s AND message_id = 'l-31'", (shop.id,))
+    forged = scored_step(shop, "l-31")
+    assert forged["recomputed"] is False and forged["recompute_fault"] == "its part rule vip comes out otherwise"
+
+
+@pytest.mark.feature("4.7")
+def test_a_risk_that_cannot_be_made_again_says_why(node, shop):
+    assert shop.send([order(41)]).status_code == 200
+    node.settle()
+    detail = scored_step(shop, "l-41")
+    # The shared model's scores are set against what the tenant sent so far, which is gone.
+    assert detail["recomputed"] is False and "the tenant's latest" in detail["recompute_fault"]
