@@ -22,7 +22,9 @@ std::vector<note> as_notes(const std::vector<rules::problem>& problems) {
 }
 
 response refused_document(std::string_view kind, const std::vector<note>& problems) {
-  auto r = response::problem(422, "invalid", fmt::format("{}: {} problem(s)", kind, problems.size()));
+  const bool malformed = problems.size() == 1 && problems[0].code == "not_json";
+  auto r = malformed ? response::problem(400, "malformed", fmt::format("{}: {}", kind, problems[0].detail))
+                     : response::problem(422, "invalid", fmt::format("{}: {} problem(s)", kind, problems.size()));
   for (const auto& p : problems)
     r.problem_body->errors.push_back({p.pointer, p.code, p.detail});
   return r;

@@ -1,4 +1,4 @@
-// Refusals with every problem and its place, as 422.
+// Refusals with every problem and its place: 422, and 400 for a document that is no JSON.
 #pragma once
 
 #include <vector>

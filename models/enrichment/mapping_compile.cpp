@@ -232,6 +232,9 @@ read_mapping read_document(std::string_view text) {
     out.problems.push_back({"not_json", "", "a mapping is a JSON object with a list `rules`"});
     return out;
   }
+  for (const auto& node : index.nodes())
+    if (node.duplicate)
+      out.problems.push_back({"duplicate_key", index.pointer(&node), fmt::format("`{}` stands twice", node.key)});
   for (const auto& [key, value] : out.document.items())
     if (key != "rules" && key != "description")
       out.problems.push_back({"unknown_key", "/" + key, fmt::format("`{}` means nothing here", key)});

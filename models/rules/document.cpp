@@ -27,6 +27,9 @@ nlohmann::json read_json_object(std::string_view text, std::size_t bytes_max, st
   auto document = nlohmann::json::parse(text, nullptr, false);
   if (!document.is_object())
     return refuse("not_json", "", fmt::format("{} is a JSON object", what));
+  for (const auto& node : index.nodes())
+    if (node.duplicate && problems.size() < problems_max)
+      refuse("duplicate_key", index.pointer(&node), fmt::format("`{}` stands twice", node.key));
   return document;
 }
 

@@ -10,7 +10,8 @@
 
 namespace pulse::rules {
 
-/// The text as a JSON object within the limits on size and depth, the problems noted; discarded when it is none.
+/// The text as a JSON object within the limits on size and depth, the problems noted (`not_json` for what is no JSON at
+/// all, also a key that stands twice); discarded when it is none.
 nlohmann::json read_json_object(std::string_view text, std::size_t bytes_max, std::string_view what,
                                 std::vector<problem>& problems);
 

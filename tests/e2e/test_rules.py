@@ -97,6 +97,28 @@ def test_a_broken_rule_is_refused_with_every_place(node, shop):
                         headers={"Content-Type": "application/json"}).status_code == 403
 
 
+@pytest.mark.feature("1.3", "4.3")
+@pytest.mark.parametrize("kind, body", [("rules", '{"rules":[]}'), ("lists", '{"lists":{}}'), ("mappings", '{"rules":[]}'),
+                                        ("detectors", '{"per_week":2}')])
+def test_a_document_that_is_no_json_is_malformed_and_one_with_a_key_twice_is_refused(node, shop, kind, body):
+    def send(method, path, text):
+        return shop.request(method, path, data=text, headers={"Content-Type": "application/json"})
+
+    broken, twice = body[:-1], body[:-1] + "," + body[1:]
+    routes = [("PUT", f"/v1/{kind}"), ("PUT", f"/v1/{kind}/1"), ("POST", f"/v1/{kind}/check"),
+              ("POST", f"/v1/{kind}/publish")]
+    if kind != "lists":
+        routes.append(("POST", f"/v1/{kind}/dry-run"))
+    for method, path in routes:
+        got = send(method, path, broken)
+        assert (got.status_code, got.json()["code"]) == (400, "malformed"), (method, path, got.text)
+        assert got.json()["errors"][0]["code"] == "not_json"
+        got = send(method, path, twice)
+        assert got.status_code == 422, (method, path, got.text)
+        assert "duplicate_key" in [e["code"] for e in got.json()["errors"]]
+    assert shop.get(f"/v1/{kind}").json()["data"] == []
+
+
 @pytest.mark.feature("4.2", "4.3")
 def test_the_command_line_shows_every_place_of_a_broken_document(node, shop, tmp_path):
     rules = tmp_path / "rules.json"

@@ -70,6 +70,7 @@ TEST_CASE("settings of detectors name every problem and its place", "[series][f:
             .empty());
   CHECK(problems("[]") == list{"wrong_type "});
   CHECK(problems("{") == list{"not_json "});
+  CHECK(problems(R"({"per_week":2,"per_week":3})") == list{"duplicate_key /per_week"});
   CHECK(problems(R"({"per_week":-1,"orders_min":1.5,"sensitivity":100,"a/b":1})") ==
         list{"unknown_key /a~1b", "wrong_type /orders_min", "wrong_type /per_week", "wrong_type /sensitivity"});
   CHECK(problems(R"({"metrics":{"orders":{"state":"maybe","direction":1,"floor":2},"profit":{},"events":[]}})") ==

@@ -120,6 +120,10 @@ TEST_CASE("every problem of a mapping is told at once with its place", "[mapping
   CHECK(problems(R"({"op":"drop","path":"/properties/a","why":1})") == list{"unknown_key /rules/0/why"});
   CHECK(problems(R"({"op":"drop","path":"/properties//a"})") == list{"bad_path /rules/0/path"});
   CHECK(check_mapping("{").at(0).code == "not_json");
+  const auto twice = check_mapping(R"({"rules":[],"rules":[]})");
+  REQUIRE(twice.size() == 1);
+  CHECK(twice[0].code == "duplicate_key");
+  CHECK(twice[0].pointer == "/rules");
   CHECK(check_mapping("[]").at(0).code == "wrong_type");
   CHECK(check_mapping("{}").at(0).pointer == "/rules");
   CHECK(check_mapping(R"({"rules":{},"x":1})").size() == 2);

@@ -49,6 +49,8 @@ TEST_CASE("every problem of a document of rules is told at once with its place",
   CHECK(problems(R"({"rules":{},"x/y":1})") == list{"unknown_key /x~1y", "wrong_type /rules"});
   CHECK(problems("{}") == list{"missing /rules"});
   CHECK(problems("{").at(0).starts_with("not_json"));
+  CHECK(problems(R"({"rules":[],"rules":[{"name":"a","when":"true","when":"false"}]})").size() == 2);
+  CHECK(problems(R"({"rules":[],"rules":[]})").at(0).starts_with("duplicate_key /rules"));
   CHECK(problems("[]").at(0).starts_with("wrong_type"));
   CHECK(problems(std::string(100'000, '[')).size() == 1);
   std::string many = R"({"name":"r0","when":"bot"})";
