@@ -8,6 +8,7 @@
 #include "models/enrichment/mapping.hpp"
 #include "models/rules/lists.hpp"
 #include "models/rules/rule_set.hpp"
+#include "models/rules/warnings.hpp"
 #include "models/series/watch_settings.hpp"
 
 namespace pulse::http {
@@ -24,7 +25,18 @@ struct document_kind {
   std::vector<note> (*check)(std::string_view);
   /// Id and canonical bytes.
   result<std::pair<std::string, std::string>> (*compile)(std::string_view);
+  /// What is odd about a document that can be published, looked at with the tenant's lists (empty: none); may be null.
+  std::vector<note> (*warn)(std::string_view document, std::string_view lists) = nullptr;
 };
+
+std::vector<note> rule_warnings(std::string_view document, std::string_view lists) {
+  const auto set = rules::rule_set::compile(document);
+  const auto known = lists.empty() ? result<std::shared_ptr<const rules::compiled_lists>>(nullptr)
+                                   : rules::compiled_lists::compile(lists);
+  if (!set || !known)
+    return {};
+  return as_notes(rules::warnings_of(**set, known->get()));
+}
 
 template <class Compiled>
 result<std::pair<std::string, std::string>> named_bytes(std::string_view document) {
@@ -38,7 +50,7 @@ const std::vector<document_kind>& document_kinds() {
   static const std::vector<document_kind> out{
       {"mapping", "/v1/mappings", check_mapping, named_bytes<compiled_mapping>},
       {"rules", "/v1/rules", [](std::string_view d) { return as_notes(rules::check_rules(d)); },
-       named_bytes<rules::rule_set>},
+       named_bytes<rules::rule_set>, rule_warnings},
       {"lists", "/v1/lists", [](std::string_view d) { return as_notes(rules::check_lists(d)); },
        named_bytes<rules::compiled_lists>},
       {std::string(series::detectors_kind), "/v1/detectors",
@@ -53,12 +65,43 @@ const std::vector<document_kind>& document_kinds() {
   return out;
 }
 
-response stored(control_store& store, const request& in, const std::string& kind, int status) {
-  auto versions = store.versions(in.who.tenant, kind);
+/// The lists in force, or about to be; empty for none. Error: that of the store.
+result<std::string> latest_lists(control_store& store, tenant_id tenant) {
+  const auto versions = store.versions(tenant, "lists");
+  if (!versions)
+    return versions.err();
+  const auto found =
+      std::find_if(versions->begin(), versions->end(), [](const listed_model& v) { return v.live || v.pending; });
+  return found == versions->end() ? std::string() : store.version_bytes(tenant, "lists", found->id);
+}
+
+/// Adds `warnings` where there are any. Error: that of the store.
+result<void> add_warnings(control_store& store, const request& in, const document_kind& k, json& answer) {
+  if (k.warn == nullptr)
+    return {};
+  const auto lists = latest_lists(store, in.who.tenant);
+  if (!lists)
+    return lists.err();
+  for (const auto& w : k.warn(in.body, *lists))
+    answer["warnings"].push_back({{"pointer", w.pointer}, {"code", w.code}, {"detail", w.detail}});
+  return {};
+}
+
+response checked(control_store& store, const request& in, const document_kind& k) {
+  json out{{"ok", true}};
+  const auto added = add_warnings(store, in, k, out);
+  return added ? response::json(200, out.dump()) : response::problem(added.err());
+}
+
+response stored(control_store& store, const request& in, const document_kind& k) {
+  auto versions = store.versions(in.who.tenant, k.kind);
   if (!versions || versions->empty())
     return response::problem(versions ? error{ec::internal, "the version that was stored is not there", ""}
                                       : versions.err());
-  return response::json(status, version_json(versions->front()).dump());
+  auto out = version_json(versions->front());
+  // It is stored: a store that is away now costs the warnings alone.
+  (void)add_warnings(store, in, k, out);
+  return response::json(201, out.dump());
 }
 
 /// Stores the body as the next version and puts it in force. `number`: the version that it has to become.
@@ -82,13 +125,16 @@ response publish_document(control_store& store, const request& in, const documen
       return response::problem(
           error{ec::conflict, fmt::format("this would become version {}, not {}", next, number), ""});
   }
-  if (wants_dry_run(in))
-    return response::json(200, json{{"ok", true}, {"id", id}}.dump());
+  if (wants_dry_run(in)) {
+    json out{{"ok", true}, {"id", id}};
+    const auto added = add_warnings(store, in, k, out);
+    return added ? response::json(200, out.dump()) : response::problem(added.err());
+  }
   auto control = store.publish(in.who.tenant, k.kind, id, canonical, "{}", "key " + in.who.key_name);
   if (!control)
     return response::problem(control.err());
   ports.put_in_force(in.who.tenant, *control);
-  return stored(store, in, k.kind, 201);
+  return stored(store, in, k);
 }
 
 /// The version that the body names, else the latest; a body that is a document is stored and put in force.
@@ -136,9 +182,13 @@ response one(control_store& store, const request& in, const std::string& kind, s
 
 void add_document_routes(const document_kind& k, const control_stores& stores, const version_ports& ports,
                          std::vector<route>& out) {
-  out.push_back(version_route("POST", k.path + "/check", scope::read, [k](const request& in, const responder& answer) {
-    const auto problems = k.check(in.body);
-    answer(problems.empty() ? response::json(200, R"({"ok":true})") : refused_document(k.kind, problems));
+  const auto warned = asking(stores, [k](auto& s, const auto& in) { return checked(s, in, k); });
+  out.push_back(version_route("POST", k.path + "/check", scope::read, [k, warned](request in, responder answer) {
+    if (const auto problems = k.check(in.body); !problems.empty())
+      return answer(refused_document(k.kind, problems));
+    if (k.warn == nullptr)
+      return answer(response::json(200, R"({"ok":true})"));
+    warned(std::move(in), std::move(answer));
   }));
   out.push_back(version_route("PUT", k.path, scope::admin, asking(stores, [k, ports](auto& s, const auto& in) {
                                 return publish_document(s, in, k, ports, "");

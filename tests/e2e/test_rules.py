@@ -138,6 +138,32 @@ def test_the_command_line_shows_every_place_of_a_broken_document(node, shop, tmp
     assert told.returncode == 1 and len(told.stderr.splitlines()) == 1 and told.stderr.startswith("error: 404 ")
 
 
+@pytest.mark.feature("4.2", "4.3")
+def test_what_is_most_likely_a_slip_is_warned_of_and_taken(node, shop, tmp_path):
+    document = {"rules": [{"name": "a", "when": 'card in list("blocked") or amount / 0 > 1'},
+                          {"name": "b", "when": "hour == 24"}, {"name": "c", "when": "hour >= 22 or weekday in (6, 7)"}]}
+
+    def warned(answer):
+        return [(w["pointer"], w["code"]) for w in answer.json()["warnings"]]
+
+    slips = [("/rules/0/when", "unknown_list"), ("/rules/0/when", "division_by_zero"), ("/rules/1/when", "never_true")]
+    got = post(shop, "/v1/rules/check", document)
+    assert got.status_code == 200 and got.json()["ok"] is True and warned(got) == slips
+    assert "`blocked`" in got.json()["warnings"][0]["detail"]
+    for got in (put(shop, "/v1/rules", document), post(shop, "/v1/rules/publish", document)):
+        assert got.status_code == 201 and got.json()["version"] and warned(got) == slips
+    # A list that was published counts at once, in force or about to be.
+    assert put(shop, "/v1/lists", {"lists": {"blocked": ["x"]}}).status_code == 201
+    assert warned(post(shop, "/v1/rules/check", document)) == slips[1:]
+    rules = tmp_path / "rules.json"
+    rules.write_text(json.dumps(document))
+    told = node.say("rules", "check", "--tenant", shop.name, str(rules))
+    assert told.returncode == 0 and told.stdout == f"{rules} can be published\n"
+    assert [line.split(": ")[:3] for line in told.stderr.splitlines()] == [
+        ["warning", pointer, code] for pointer, code in slips[1:]]
+    assert post(shop, "/v1/rules/check", {"rules": document["rules"][2:]}).json() == {"ok": True}
+
+
 @pytest.mark.feature("4.4", "4.9")
 def test_a_dry_run_tells_what_rules_would_have_done(node, shop):
     risk(node, shop, [order(i, "k1", 10 * i) for i in range(1, 11)])

@@ -71,6 +71,8 @@ void show_incidents(const json& done) {
 }
 
 void show_done(const std::string& verb, const std::string& file, const json& done) {
+  for (const auto& w : done.value("warnings", json::array()))
+    fmt::print(stderr, "warning: {}: {}: {}\n", w.value("pointer", ""), w.value("code", ""), w.value("detail", ""));
   if (verb == "check")
     fmt::print("{} can be published\n", file);
   else if (verb == "publish")

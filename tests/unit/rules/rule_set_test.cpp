@@ -6,6 +6,7 @@
 
 #include "models/rules/lists.hpp"
 #include "models/rules/rule_set.hpp"
+#include "models/rules/warnings.hpp"
 
 using namespace pulse;
 using namespace pulse::rules;
@@ -105,4 +106,32 @@ TEST_CASE("the examples in config can be published as they stand", "[rules][f:4.
   };
   CHECK(problems(text("rules_example.json")).empty());
   CHECK(list_problems(text("lists_example.json")).empty());
+}
+
+TEST_CASE("what is most likely a slip is warned of with its place", "[rules][f:4.3]") {
+  const auto warned = [](std::string_view document, const list_source* lists) {
+    const auto set = rule_set::compile(document);
+    REQUIRE(set.ok());
+    list out;
+    for (const auto& w : warnings_of(**set, lists))
+      out.push_back(w.code + " " + w.pointer);
+    return out;
+  };
+  constexpr auto both = R"j({"rules":[{"name":"a","when":"bot"},
+    {"name":"b","when":"card in list(\"x\") or device not in list(\"x\") or city in list(\"y\")"}]})j";
+  CHECK(warned(both, nullptr) == list{"unknown_list /rules/1/when", "unknown_list /rules/1/when"});
+  const auto lists = compiled_lists::compile(R"({"lists":{"x":[]}})");
+  REQUIRE(lists.ok());
+  CHECK(warned(both, lists->get()) == list{"unknown_list /rules/1/when"});
+  const auto one = [&](const std::string& when, const char* state = "live") {
+    return warned(fmt::format(R"({{"rules":[{{"name":"a","when":"{}","state":"{}"}}]}})", when, state), nullptr);
+  };
+  for (const auto* slip : {"hour == 24", "hour > 23", "hour < 0", "24 <= hour", "hour == 1.5", "weekday == 0",
+                           "weekday > 7", "hour in (24, 25)", "not (bot or weekday < 1)"})
+    CHECK(one(slip) == list{"never_true /rules/0/when"});
+  for (const auto* good : {"hour == 23", "hour >= 23", "hour != 24", "weekday == 7", "weekday <= 1", "hour in (23, 24)",
+                           "hour not in (24, 25)", "hour + 1 == 24", "amount / items > 0", "0 / items == 0"})
+    CHECK(one(good).empty());
+  CHECK(one("amount / 0 > 1") == list{"division_by_zero /rules/0/when"});
+  CHECK(one("amount / 0 > 1 and hour == 24", "draft") == list{"division_by_zero /rules/0/when"});
 }
