@@ -96,6 +96,10 @@ std::optional<std::size_t> numeric_table::find(std::string_view name) const {
   return static_cast<std::size_t>(at - columns.begin());
 }
 
+bool has_semicolons(const std::vector<std::string>& header) {
+  return header.size() == 1 && header[0].find(';') != std::string::npos;
+}
+
 std::optional<double> parse_number(std::string_view field) {
   auto s = trim(field);
   if (means_missing(s))
@@ -124,6 +128,8 @@ result<numeric_table> read_numbers(std::string_view text, const std::function<bo
     return more.err();
   if (!*more)
     return error{ec::malformed, "no header line: the file is empty", {}};
+  if (has_semicolons(fields))
+    return at_line(1, "columns are separated by commas, not by semicolons");
   numeric_table out;
   std::set<std::string> seen;
   std::vector<bool> taken;

@@ -44,6 +44,9 @@ struct numeric_table {
   std::optional<std::size_t> find(std::string_view name) const;
 };
 
+/// One column whose name has a semicolon: spreadsheets of many countries separate by these.
+bool has_semicolons(const std::vector<std::string>& header);
+
 /// A number in decimal or scientific form, `inf`, `nan`; NaN for an empty field, `NA`, `N/A`, `null`, `none`, `?`.
 /// Spaces around are left out. Nothing for other text.
 std::optional<double> parse_number(std::string_view field);

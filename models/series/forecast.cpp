@@ -205,30 +205,33 @@ private:
   double share_ = 1;
 };
 
-result<std::int64_t> check(const std::vector<point>& points, std::size_t horizon, double level) {
+result<std::int64_t> check(const std::vector<point>& points, std::size_t horizon, const forecast_options& options) {
   const auto refuse = [](std::string why) {
     return error{ec::invalid, std::move(why), {}};
   };
   if (horizon < 1 || horizon > 100'000)
     return refuse(fmt::format("horizon is {}; 1 to 100,000 are possible", horizon));
-  if (!(level > 0 && level < 1))
-    return refuse(fmt::format("level is {}; it lies between 0 and 1", level));
+  if (!(options.level > 0 && options.level < 1))
+    return refuse(fmt::format("level is {}; it lies between 0 and 1", options.level));
   const auto valued = std::count_if(points.begin(), points.end(), [](const point& p) { return !std::isnan(p.value); });
   const auto step = usual_step_ms(points);
   if (valued < 3 || step == 0)
     return refuse(fmt::format("{} points with a value; a forecast needs 3 at least", valued));
-  return step;
+  if (options.step_ms > step)
+    return refuse(fmt::format("most points are {} s apart, closer than the granularity of {} s: add them up first",
+                              step / second_ms, options.step_ms / second_ms));
+  return options.step_ms > 0 ? options.step_ms : step;
 }
 
 } // namespace
 
 result<forecast> predict(const std::vector<point>& given, std::size_t horizon, const forecast_options& options) {
-  const auto step = check(given, horizon, options.level);
+  const auto step = check(given, horizon, options);
   if (!step)
     return step.err();
   holiday_effect holidays(options, *step);
   const auto learnt = options.holidays.empty() ? given : holidays.learn(given);
-  if (const auto still = check(learnt, horizon, options.level); !still)
+  if (const auto still = check(learnt, horizon, options); !still)
     return still.err();
   const auto y = even(learnt, *step);
   // Errors far ahead are those of as far ahead as the past can be tested.

@@ -30,9 +30,11 @@ struct forecast_options {
   /// Days (their midnights, on the series' own clock) that follow no season: left out of learning, and expected at the
   /// share of a usual day that earlier ones reached.
   std::vector<time_ms> holidays = {};
+  /// Distance of points; 0: the usual one.
+  std::int64_t step_ms = 0;
 };
 
-/// `horizon` points after the last one, at the usual step. Gaps and NaN are filled from a season before, else from the
+/// `horizon` points after the last one, at the step. Gaps and NaN are filled from a season before, else from the
 /// value before. Intervals stay at 0 or above where the whole series does. Errors: `invalid` for fewer than 3 points
 /// with a value, a horizon outside 1 to 100,000 or a level outside (0, 1).
 result<forecast> predict(const std::vector<point>& points, std::size_t horizon, const forecast_options& options = {});

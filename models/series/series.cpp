@@ -17,6 +17,14 @@ error at_line(std::size_t line, std::string_view what, ec code = ec::malformed) 
   return {code, fmt::format("line {}: {}", line, what), fmt::format("line {}", line)};
 }
 
+/// Seconds or milliseconds since 1970 are a frequent form, and no year: said apart.
+std::string no_timestamp(const std::string& field) {
+  const bool number = !field.empty() && field.find_first_not_of("0123456789.+-eE") == field.npos &&
+                      csv::parse_number(field).has_value();
+  return fmt::format("{} is no timestamp{}: 2026-03-01T06:00:00Z, 2026-03-01 06:00:00 or 2026-03-01 is wanted",
+                     csv::quote(field.substr(0, 40)), number ? " but a number" : "");
+}
+
 } // namespace
 
 std::optional<std::int64_t> parse_duration(std::string_view text) {
@@ -60,6 +68,8 @@ result<std::vector<point>> read_points(std::string_view csv_text) {
   const auto column = [&](std::string_view name) {
     return static_cast<std::size_t>(std::find(fields.begin(), fields.end(), name) - fields.begin());
   };
+  if (csv::has_semicolons(fields))
+    return at_line(1, "columns are separated by commas, not by semicolons");
   const auto time_column = column("timestamp"), value_column = column("value"), width = fields.size();
   if (!*more || time_column == width || value_column == width)
     return at_line(1, "the header needs the columns timestamp and value");
@@ -70,7 +80,7 @@ result<std::vector<point>> read_points(std::string_view csv_text) {
     const auto at = parse_timestamp(fields[time_column]);
     const auto value = csv::parse_number(fields[value_column]);
     if (!at)
-      return at_line(in.line(), fmt::format("{} is no timestamp", csv::quote(fields[time_column].substr(0, 40))));
+      return at_line(in.line(), no_timestamp(fields[time_column]));
     if (!value)
       return at_line(in.line(), fmt::format("{} is no number", csv::quote(fields[value_column].substr(0, 40))));
     if (!out.empty() && *at < out.back().at)

@@ -84,3 +84,46 @@ def test_missing_infinite_constant_and_single_rows_never_fail(tmp_path):
         pulse("model", "fit", "--input", table, "--output", tmp_path / "m.model")
         for row in scored(tmp_path / "m.model", table):
             assert 0 < float(row["score"]) < 1 and 0 <= float(row["risk"]) <= 100
+
+
+def status(*args):
+    return subprocess.run([PULSE, *map(str, args)], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.feature("5.3", "5.8")
+def test_what_means_nothing_on_the_command_line_is_wrong_use(tmp_path):
+    series = tmp_path / "s.csv"
+    series.write_text("timestamp,value\n" + "".join(f"2026-03-01T{h:02}:00:00Z,{h % 7}\n" for h in range(24)))
+    for wrong in ("nan", "inf", "-inf", "0", "-1", "11", "high"):
+        assert status("series", "detect", "--input", series, "--sensitivity", wrong).returncode == 2, wrong
+        assert status("series", "forecast", "--input", series, "--horizon", 2, "--level", wrong).returncode == 2, wrong
+    assert status("series", "detect", "--input", series, "--sensitivity", "0.5").returncode == 0
+    table = related(tmp_path / "t.csv", 50, 1)
+    for wrong in ("-1", "1.5", "nan", "99999999999999999999"):
+        done = status("model", "fit", "--input", table, "--output", tmp_path / "m", "--random-state", wrong)
+        assert done.returncode == 2 and not (tmp_path / "m").exists(), wrong
+
+
+@pytest.mark.feature("5.8")
+def test_a_forecast_takes_a_granularity_and_one_value_for_each_time(tmp_path):
+    series = tmp_path / "s.csv"
+    series.write_text("timestamp,value\n" + "".join(f"2026-03-01T{h:02}:00:00Z,{h % 7}\n" for h in range(24)))
+    ask = ["series", "forecast", "--input", series, "--horizon", 2]
+    assert [r[:20] for r in pulse(*ask).stdout.splitlines()[1:]] == ["2026-03-02T00:00:00Z", "2026-03-02T01:00:00Z"]
+    assert [r[:20] for r in pulse(*ask, "--granularity", "30m").stdout.splitlines()[1:]] == [
+        "2026-03-01T23:30:00Z", "2026-03-02T00:00:00Z"]
+    assert "closer than the granularity" in pulse(*ask, "--granularity", "1d", ok=False).stderr
+    assert status(*ask, "--granularity", "often").returncode == 2
+    series.write_text(series.read_text() + "2026-03-01T23:00:00Z,5\n")
+    assert "2026-03-01T23:00:00Z stands twice" in pulse(*ask, ok=False).stderr
+
+
+@pytest.mark.feature("5.3")
+def test_another_form_of_a_series_is_refused_with_the_form_that_is_wanted(tmp_path):
+    series = tmp_path / "s.csv"
+    for text, wanted in (("timestamp,value\n1772344800,1\n", "1772344800 is no timestamp but a number: 2026-03-01T"),
+                         ("timestamp;value\n2026-03-01;1\n", "separated by commas")):
+        series.write_text(text)
+        assert wanted in pulse("series", "detect", "--input", series, ok=False).stderr
+    series.write_text("a;b\n1;2\n")
+    assert "separated by commas" in pulse("model", "fit", "--input", series, "--output", tmp_path / "m", ok=False).stderr

@@ -77,3 +77,8 @@ TEST_CASE("a name that begins with a byte order mark is written so that it is re
   REQUIRE(table.ok());
   CHECK(table->columns.front() == "\xef\xbb\xbfname");
 }
+
+TEST_CASE("a table that semicolons separate is refused by that name", "[csv]") {
+  CHECK(csv::read_numbers("a;b\n1;2\n").err().detail.find("by commas") != std::string::npos);
+  CHECK(csv::read_numbers("\"a;b\",c\n1,2\n").ok());
+}

@@ -107,6 +107,11 @@ TEST_CASE("a forecast of next to nothing is made or refused with the reason", "[
   CHECK(predict(four, 500).value().points.size() == 500);
   CHECK(predict(four, 0).err().code == ec::invalid);
   CHECK(predict(four, 1, {.level = 1}).err().code == ec::invalid);
+  // At half the distance two points come where one came.
+  const auto step = usual_step_ms(four);
+  const auto half = predict(four, 2, {.step_ms = step / 2}).value();
+  CHECK(half.points[1].at.value - four.back().at.value == step);
+  CHECK(predict(four, 1, {.step_ms = 2 * step}).err().code == ec::invalid);
   CHECK_FALSE(predict({}, 1).ok());
   const std::vector<point> instant(3, {time_ms{5}, 1, ""});
   CHECK_FALSE(predict(instant, 1).ok());
@@ -178,6 +183,9 @@ TEST_CASE("series are read with times in several forms", "[series]") {
   CHECK(format_like(p[2].at, "2014-02-15") == "2014-02-15");
   CHECK(read_points("timestamp,value\nyesterday,1\n").err().detail.starts_with("line 2"));
   CHECK(read_points("timestamp,value\n2014-02-15,1\n2014-02-14,1\n").err().code == ec::invalid);
+  CHECK(read_points("timestamp,value\n1700000000,1\n").err().detail.find("but a number: 2026-03-01T06:00:00Z") !=
+        std::string::npos);
+  CHECK(read_points("timestamp;value\n2014-02-15;1\n").err().detail.find("by commas") != std::string::npos);
   CHECK(read_points("time,value\n").err().code == ec::malformed);
   CHECK(parse_duration("5m") == 5 * minute_ms);
   CHECK_FALSE(parse_duration("5").has_value());

@@ -167,6 +167,7 @@ void add_fit(CLI::App& model_command) {
       ->check(CLI::Range(2u, 65'536u))
       ->capture_default_str();
   fit->add_option("--random-state", a->options.random_state, "seed; the same seed gives the same bytes")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   fit->add_option("--label-column", a->label_column, "column that is never a feature");
   fit->add_flag("--json", a->json, "one JSON document on standard output");

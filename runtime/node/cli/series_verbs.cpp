@@ -29,6 +29,7 @@ struct detect_arguments {
 
 struct forecast_arguments {
   std::string input;
+  std::string granularity;
   std::size_t horizon = 0;
   double level = 0.9;
   bool json = false;
@@ -74,7 +75,11 @@ void detect(const detect_arguments& a) {
 
 void forecast(const forecast_arguments& a) {
   const auto points = read_series(a.input);
-  const auto f = series::predict(points, a.horizon, {.level = a.level});
+  for (std::size_t i = 1; i < points.size(); ++i)
+    if (points[i].at == points[i - 1].at)
+      cli::fail(fmt::format("{}: {} stands twice; a forecast needs one value for each time", a.input, points[i].text));
+  const auto f = series::predict(points, a.horizon,
+                                 {.level = a.level, .step_ms = series::parse_duration(a.granularity).value_or(0)});
   if (!f)
     cli::fail(fmt::format("{}: {}", a.input, f.err().detail));
   nlohmann::ordered_json document{
@@ -95,6 +100,16 @@ std::string check_duration(const std::string& text) {
   return series::parse_duration(text) ? std::string{} : text + " is no duration such as 30s, 5m, 1h, 1d";
 }
 
+/// Unlike CLI::Range it takes no `nan`.
+CLI::Validator within(double low, double high) {
+  return {[low, high](const std::string& text) {
+            const auto x = csv::parse_number(text);
+            return x && *x >= low && *x <= high ? std::string{}
+                                                : fmt::format("{} is no number from {} to {}", text, low, high);
+          },
+          fmt::format("FLOAT in [{} - {}]", low, high)};
+}
+
 std::string check_detector(const std::string& name) {
   const auto known = series::detector::check(name);
   return known ? std::string{} : known.err().detail;
@@ -113,7 +128,7 @@ void add_series_verbs(CLI::App& series_command) {
       ->check(CLI::Validator(check_detector, "NAME"))
       ->capture_default_str();
   detecting->add_option("--sensitivity", d->sensitivity, "above 1 alarms sooner, below 1 later")
-      ->check(CLI::Range(0.1, 10.0))
+      ->check(within(0.1, 10.0))
       ->capture_default_str();
   detecting->add_option("--budget", d->budget, "at most so many alarms in any seven days; 0: no limit")
       ->check(CLI::Range(std::size_t{0}, std::size_t{10'000}))
@@ -128,8 +143,11 @@ void add_series_verbs(CLI::App& series_command) {
   forecasting->add_option("--horizon", f->horizon, "number of points ahead")
       ->required()
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}));
+  forecasting
+      ->add_option("--granularity", f->granularity, "distance of points (5m, 1h, 1d); taken from the most frequent one")
+      ->check(CLI::Validator(check_duration, "DURATION"));
   forecasting->add_option("--level", f->level, "share of future points the interval should hold")
-      ->check(CLI::Range(0.01, 0.999))
+      ->check(within(0.01, 0.999))
       ->capture_default_str();
   forecasting->add_flag("--json", f->json, "one JSON document on standard output");
   forecasting->footer("Example:\n  pulse series forecast --input revenue.csv --horizon 14 --level 0.9");
