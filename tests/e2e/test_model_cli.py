@@ -2,7 +2,10 @@
 
 import csv
 import io
+import json
+import math
 import random
+import re
 import subprocess
 
 import pytest
@@ -84,6 +87,22 @@ def test_missing_infinite_constant_and_single_rows_never_fail(tmp_path):
         pulse("model", "fit", "--input", table, "--output", tmp_path / "m.model")
         for row in scored(tmp_path / "m.model", table):
             assert 0 < float(row["score"]) < 1 and 0 <= float(row["risk"]) <= 100
+
+
+@pytest.mark.feature("5.5")
+def test_contributions_and_the_models_base_add_up_to_the_score(tmp_path, fitted):
+    rows = related(tmp_path / "new.csv", 50, 2, [(0.2, 0.2, 9)])
+    document = json.loads(pulse("model", "score", "--model", fitted, "--input", rows, "--reasons", 3, "--json").stdout)
+    for row in document["rows"]:
+        total = document["base"] + sum(r["contribution"] for r in row["reasons"])
+        assert math.log2(row["score"]) == pytest.approx(total, abs=1e-9)
+    done = pulse("model", "score", "--model", fitted, "--input", rows, "--reasons", 3)
+    [base] = re.fullmatch(r"log2\(score\) = (\S+) \+ the contributions of all 3 features\n", done.stderr).groups()
+    assert float(base) == document["base"]
+    assert done.stdout.splitlines()[0] == "row,score,risk,reason_1,contribution_1,reason_2,contribution_2,reason_3,contribution_3"
+    fit = json.loads(pulse("model", "fit", "--input", tmp_path / "train.csv", "--output", tmp_path / "again.model",
+                           "--label-column", "label", "--json").stdout)
+    assert fit["base"] == document["base"] and fit["model"] == document["model"]
 
 
 def status(*args):

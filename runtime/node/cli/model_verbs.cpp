@@ -95,6 +95,7 @@ void fit_model(const fit_arguments& a) {
                                      {"n_estimators", options.n_estimators},
                                      {"max_samples", options.max_samples},
                                      {"random_state", options.random_state},
+                                     {"base", fitted->base()},
                                      {"bytes", bytes.size()},
                                      {"seconds", seconds.count()}};
     return cli::print(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
@@ -132,7 +133,8 @@ void score_rows(const score_arguments& a) {
   auto columns = detection::match_columns(*loaded, *table);
   if (!columns)
     cli::fail(fmt::format("{}: {}", a.input, columns.err().detail));
-  nlohmann::ordered_json document{{"model", loaded->id()}, {"rows", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json document{
+      {"model", loaded->id()}, {"base", loaded->base()}, {"rows", nlohmann::ordered_json::array()}};
   auto text = a.json ? std::string{} : detection::score_header(a.reasons);
   cli::progress bar("scoring", table->rows);
   for (std::size_t i = 0; i < table->rows; ++i, bar.advance()) {
@@ -146,6 +148,8 @@ void score_rows(const score_arguments& a) {
       text.clear();
     }
   }
+  if (a.reasons > 0 && !a.json)
+    fmt::print(stderr, "log2(score) = {} + the contributions of all {} features\n", loaded->base(), names.size());
   if (a.json)
     text = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   cli::print(text);
