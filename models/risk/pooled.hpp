@@ -18,8 +18,8 @@ inline constexpr std::size_t own_model_events = 500;
 /// it has four times as many (2,000, 8,000, ...): true when one of these lies in (before, now].
 bool training_due(std::int64_t events_before, std::int64_t events_now);
 
-/// On rows as tenant_scorer::score returned them, by the features that one in a hundred of them knows; which of these are
-/// one-sided the features say. Errors: those of detection::fit.
+/// On rows as tenant_scorer::score returned them, by the features that one in a hundred of them knows; which of these
+/// are one-sided the features say. Errors: those of detection::fit.
 result<detection::model> fit_on_features(std::span<const features::row> rows, detection::fit_options options,
                                          const file_formats& formats = newest_files);
 
