@@ -128,7 +128,9 @@ def test_no_route_that_changes_something_reaches_another_tenants_things(node, ca
             for one in filled(path, victim.ids):
                 for body in bodies:
                     got = attacker.request(method.upper(), one, json=body)
-                    assert got.status_code in (400, 404, 405, 409, 415, 422), (method, one, got.status_code, got.text)
+                    # `{}` is settings of detectors that change nothing: a version of the attacker's own.
+                    own = (200, 201) if path == "/v1/detectors/{version}" and body == {} else ()
+                    assert got.status_code in (400, 404, 405, 409, 415, 422, *own), (method, one, got.status_code, got.text)
                     assert victim.secret not in got.text, (method, one, got.text)
     assert state() == before
 
