@@ -211,7 +211,7 @@ std::vector<route> version_routes(control_stores stores, version_ports ports) {
                                 asking(stores, [kind](auto& s, const auto& in) { return list(s, in, kind); })));
     out.push_back(version_route(
         "GET", path + "/{version}", scope::read,
-        asking(stores, [kind](auto& s, const auto& in) { return one(s, in, kind, in.params.front().second); })));
+        asking(stores, [kind](auto& s, const auto& in) { return one(s, in, kind, in.param("version")); })));
     out.push_back(version_route(
         "POST", path + "/rollback", scope::admin,
         asking(stores, [kind, ports](auto& s, const auto& in) { return roll_back(s, in, kind, ports); })));
