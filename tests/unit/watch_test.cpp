@@ -78,6 +78,34 @@ TEST_CASE("ordinary weeks stay within the budget, and so do wild ones", "[series
   }
 }
 
+TEST_CASE("a store that stops in a shop's second week is told within that hour", "[series][f:5.6]") {
+  int told = 0, calm = 0;
+  constexpr int seeds = 30;
+  constexpr std::size_t hours = 9 * 24;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+    detection::random_stream random(seed, 0);
+    watch_question q;
+    q.from = {monday + static_cast<std::int64_t>(seed) * hour_ms};
+    q.fresh = hours - 1;
+    q.lines = {{"orders", "", std::vector<std::int64_t>(hours)}, {"orders", "store=1", {}}, {"orders", "store=2", {}}};
+    for (std::size_t i = 0; i < hours; ++i) {
+      const auto at = static_cast<double>((i + seed) % 24);
+      for (std::size_t store = 1; store <= 2; ++store) {
+        const auto mean = (0.8 + 0.2 * static_cast<double>(store)) * (14 + 8 * std::sin((at - 8) / 24 * 6.2831853));
+        q.lines[store].values.push_back(std::llround(mean * (0.9 + 0.2 * random.uniform())));
+        q.lines[0].values[i] += q.lines[store].values[i];
+      }
+    }
+    calm += !watch(q).told.empty();
+    q.lines[0].values.back() -= q.lines[2].values.back();
+    q.lines[2].values.back() = 0;
+    told += !watch(q).told.empty();
+  }
+  INFO(told << " of " << seeds);
+  CHECK(told >= seeds * 6 / 10);
+  CHECK(calm <= 1);
+}
+
 TEST_CASE("where there is little history or little volume nothing is said", "[series][f:5.3]") {
   auto young = shop(70, 5);
   lose(young, 1, 65);
