@@ -27,17 +27,12 @@ json incident_json(const alert::candidate& a, const series::finding& f) {
 }
 
 response dry_run(series_store& store, tenant_id tenant, time_ms now, const std::optional<series::watch_config>& asked) {
-  auto history = store.history(tenant, now, weeks);
+  const auto history = store.history(tenant, now, weeks);
   if (!history)
     return response::problem(history.err());
-  auto& q = history->question;
+  const auto& q = history->question;
   const auto config = asked.value_or(history->config);
-  // As if none of these hours had been judged.
-  q.fresh = config.hours_min;
-  q.told.clear();
-  q.withheld.clear();
-  q.judged.clear();
-  const auto found = series::watch(q, config);
+  const auto found = series::simulate(q, config);
   const auto unit = parse_currency(history->currency).value_or(currency{});
   auto incidents = json::array();
   for (const auto& f : found.told)
