@@ -9,8 +9,6 @@ namespace pulse {
 
 namespace {
 
-/// History that a look judges by.
-constexpr int weeks = 8;
 /// A look that failed is made again after so long.
 constexpr std::int64_t retry_s = 600;
 constexpr std::int64_t late_ms = 5 * minute_ms;
@@ -32,7 +30,7 @@ result<std::int64_t> series_watcher_state::look(tenant_id tenant) {
   if (auto claimed = store->claim(tenant, retry_s); !claimed)
     return claimed.err();
   const auto now = context->time.now();
-  const auto history = store->history(tenant, now, weeks);
+  const auto history = store->history(tenant, now, history_weeks);
   if (!history)
     return history.err();
   const auto found = series::watch(history->question, history->config);

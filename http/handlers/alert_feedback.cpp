@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "http/handlers/alert_request.hpp"
-#include "models/rules/backtest.hpp"
+#include "http/handlers/interval_json.hpp"
 
 namespace pulse::http {
 
@@ -35,11 +35,6 @@ json counts_json(const series::verdict_counts& c) {
 
 json share_json(std::int64_t hits, std::int64_t all) {
   return all == 0 ? json(nullptr) : json(static_cast<double>(hits) / static_cast<double>(all));
-}
-
-json interval_json(std::int64_t hits, std::int64_t all) {
-  const auto i = rules::wilson(hits, all);
-  return {i.low, i.high};
 }
 
 json hits_json(const series::hit_counts& c) {

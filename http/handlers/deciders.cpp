@@ -57,16 +57,6 @@ std::string difference(const risk& stored, const risk& again) {
   return a == again.parts.end() ? std::string() : fmt::format("a part {} {} comes out besides", a->source, a->name);
 }
 
-/// What the models alone say of the row; without the parts of models in shadow.
-risk models_say(const deciders& d, const features::row& row) {
-  const scoring::risk_policy policy;
-  auto out = d.model ? scoring::assess(row, *d.model, scoring::score_rows({&row, 1}, *d.model).front(), nullptr, policy)
-                     : scoring::unscored(policy);
-  if (d.judge)
-    scoring::add_fraud(out, row, *d.judge, policy);
-  return out;
-}
-
 } // namespace
 
 deciders deciders_of(query_store& store, tenant_id tenant, const event& e) {
@@ -94,6 +84,15 @@ deciders deciders_of(query_store& store, tenant_id tenant, const event& e) {
     out.rules = nullptr;
   if (!out.rules && out.missing.empty())
     out.missing = "the stored rules or lists cannot be read";
+  return out;
+}
+
+risk models_say(const deciders& d, const features::row& row) {
+  const scoring::risk_policy policy;
+  auto out = d.model ? scoring::assess(row, *d.model, scoring::score_rows({&row, 1}, *d.model).front(), nullptr, policy)
+                     : scoring::unscored(policy);
+  if (d.judge)
+    scoring::add_fraud(out, row, *d.judge, policy);
   return out;
 }
 

@@ -27,6 +27,9 @@ struct deciders {
 
 deciders deciders_of(query_store& store, tenant_id tenant, const event& e);
 
+/// What the models alone say of the row; without the parts of models in shadow.
+risk models_say(const deciders& d, const features::row& row);
+
 /// Why the stored risk does not come out again, to the last bit and word, from the stored features, model, rules and
 /// lists; empty: it does. What models in shadow said is not tried.
 std::string recompute_fault(const deciders& d, const event& e, const features::row& row);

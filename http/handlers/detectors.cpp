@@ -13,9 +13,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-/// What a look judges by, too.
-constexpr int weeks = 8;
-
 json incident_json(const alert::candidate& a, const series::finding& f) {
   return {{"from", format_time(f.first)},
           {"to", format_time({f.last.value + hour_ms})},
@@ -27,7 +24,7 @@ json incident_json(const alert::candidate& a, const series::finding& f) {
 }
 
 response dry_run(series_store& store, tenant_id tenant, time_ms now, const std::optional<series::watch_config>& asked) {
-  const auto history = store.history(tenant, now, weeks);
+  const auto history = store.history(tenant, now, history_weeks);
   if (!history)
     return response::problem(history.err());
   const auto& q = history->question;

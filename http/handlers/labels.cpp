@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_text.hpp"
+#include "http/handlers/interval_json.hpp"
 #include "http/handlers/problems.hpp"
 #include "models/event/event_json.hpp"
 #include "models/rules/quality.hpp"
@@ -203,11 +204,6 @@ response list_labels(label_store& store, const request& in, const query::page_qu
 
 json share_json(const std::optional<double>& share) {
   return share ? json(*share) : json(nullptr);
-}
-
-json interval_json(std::int64_t hits, std::int64_t n) {
-  const auto i = rules::wilson(hits, n);
-  return {i.low, i.high};
 }
 
 /// Counts of labelled hits, their precision and the share of all labelled frauds among them.

@@ -96,10 +96,7 @@ std::optional<std::string> flip_json(const deciders& d, const event& e, const fe
     for (std::size_t j = 0; j < model->columns.size(); ++j)
       typical[model->columns[j]] = model->model->typical(j);
     call = [&](const features::row& changed) {
-      auto out = scoring::assess(changed, *model, scoring::score_rows({&changed, 1}, *model).front(), nullptr, policy);
-      if (d.judge)
-        scoring::add_fraud(out, changed, *d.judge, policy);
-      return out;
+      return models_say(d, changed);
     };
   }
   return written(rules::find_flip({*set, subject, values, row, typical, call, said, d.lists.get(), policy}));

@@ -13,6 +13,9 @@
 
 namespace pulse {
 
+/// History that a look judges by.
+inline constexpr int history_weeks = 8;
+
 /// Hourly sums from the rollups, whole hours only.
 struct metric_history {
   series::watch_question question;

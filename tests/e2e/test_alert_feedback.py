@@ -6,18 +6,9 @@ import uuid
 
 import pytest
 from support import Receiver, poll, rows_of
-from test_series import UTC, order, send_all
+from test_series import UTC, look, order, send_all
 
 SEED = 23
-
-
-def look(node, shop):
-    """The next look is due some minutes after the hour; here it is due at once, over the same hours."""
-    rows_of(node.db(), "DELETE FROM series_watch WHERE tenant_id = %s RETURNING 1", shop.id)
-    assert rows_of(node.db(), "UPDATE due SET at = now() WHERE tenant_id = %s AND kind = 'series' RETURNING 1", shop.id)
-    poll("the look", 60, lambda: rows_of(
-        node.db(), "SELECT 1 FROM series_watch w JOIN due d ON d.tenant_id = w.tenant_id AND d.kind = 'series' WHERE "
-        "w.tenant_id = %s AND d.at > now() + interval '30 seconds'", shop.id))
 
 
 def move_back(node, shop, days):
