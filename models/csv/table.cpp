@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <set>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -120,7 +121,71 @@ std::optional<double> parse_number(std::string_view field) {
   return x;
 }
 
-result<numeric_table> read_numbers(std::string_view text, const std::function<bool(std::string_view)>& wanted) {
+namespace {
+
+/// The words of one column as they come.
+class word_reader {
+public:
+  explicit word_reader(word_column& of) : of_(of) {
+    for (std::size_t i = 0; i < of_.levels.size(); ++i)
+      places_.emplace(of_.levels[i], i);
+  }
+
+  /// Nothing when there are too many.
+  std::optional<double> read(std::string_view field) {
+    const std::string word(trim(field));
+    // NA is Namibia, and none may be a kind.
+    if (word.empty())
+      return NAN;
+    if (const auto at = places_.find(word); at != places_.end())
+      return static_cast<double>(at->second);
+    if (of_.closed)
+      return -1;
+    if (of_.levels.size() == words_max)
+      return std::nullopt;
+    places_.emplace(word, of_.levels.size());
+    of_.levels.push_back(word);
+    return static_cast<double>(of_.levels.size() - 1);
+  }
+
+private:
+  word_column& of_;
+  std::unordered_map<std::string, std::size_t> places_;
+};
+
+/// What is read of a file: the columns that are wanted, and how.
+struct reading {
+  numeric_table table;
+  std::vector<bool> taken;
+  /// Of each column that is taken; nothing for numbers.
+  std::vector<std::optional<word_reader>> words;
+};
+
+result<reading> read_header(const std::vector<std::string>& fields, const std::function<bool(std::string_view)>& wanted,
+                            std::span<word_column> words) {
+  reading out;
+  std::set<std::string> seen;
+  for (const auto& field : fields) {
+    const std::string name(trim(field));
+    if (!seen.insert(name).second)
+      return error{ec::invalid, fmt::format("column {} stands twice in the header", quote(name)), {}};
+    out.taken.push_back(!wanted || wanted(name));
+    if (!out.taken.back())
+      continue;
+    out.table.columns.push_back(name);
+    const auto word = std::find_if(words.begin(), words.end(), [&](const auto& w) { return w.name == name; });
+    out.words.push_back(word == words.end() ? std::nullopt : std::optional<word_reader>(*word));
+  }
+  for (const auto& w : words)
+    if (!w.closed && !out.table.find(w.name))
+      return error{ec::invalid, fmt::format("there is no column {}", quote(w.name)), {}};
+  return out;
+}
+
+} // namespace
+
+result<numeric_table> read_numbers(std::string_view text, const std::function<bool(std::string_view)>& wanted,
+                                   std::span<word_column> words) {
   record_reader in(text);
   std::vector<std::string> fields;
   auto more = in.next(fields);
@@ -130,35 +195,34 @@ result<numeric_table> read_numbers(std::string_view text, const std::function<bo
     return error{ec::malformed, "no header line: the file is empty", {}};
   if (has_semicolons(fields))
     return at_line(1, "columns are separated by commas, not by semicolons");
-  numeric_table out;
-  std::set<std::string> seen;
-  std::vector<bool> taken;
-  for (const auto& field : fields) {
-    const std::string name(trim(field));
-    if (!seen.insert(name).second)
-      return error{ec::invalid, fmt::format("column {} stands twice in the header", quote(name)), {}};
-    taken.push_back(!wanted || wanted(name));
-    if (taken.back())
-      out.columns.push_back(name);
-  }
+  auto how = read_header(fields, wanted, words);
+  if (!how)
+    return how.err();
+  auto& out = how->table;
   for (more = in.next(fields); more && *more; more = in.next(fields)) {
-    if (fields.size() != taken.size())
-      return at_line(in.line(), fmt::format("{} fields, the header has {}", fields.size(), taken.size()));
-    for (std::size_t i = 0, column = 0; i < taken.size(); ++i) {
-      if (!taken[i])
+    if (fields.size() != how->taken.size())
+      return at_line(in.line(), fmt::format("{} fields, the header has {}", fields.size(), how->taken.size()));
+    for (std::size_t i = 0, column = 0; i < fields.size(); ++i) {
+      if (!how->taken[i])
         continue;
-      const auto x = parse_number(fields[i]);
+      const auto& name = out.columns[column];
+      auto& word = how->words[column++];
+      const auto x = word ? word->read(fields[i]) : parse_number(fields[i]);
+      if (!x && word)
+        return error{ec::invalid,
+                     fmt::format("column {} has more than {} different words: it names rows, not kinds of them",
+                                 quote(name), words_max),
+                     {}};
       if (!x)
-        return at_line(in.line(), fmt::format("{} in column {} is no number", quote(fields[i].substr(0, 40)),
-                                              quote(out.columns[column])));
+        return at_line(in.line(),
+                       fmt::format("{} in column {} is no number", quote(fields[i].substr(0, 40)), quote(name)));
       out.values.push_back(*x);
-      ++column;
     }
     ++out.rows;
   }
   if (!more)
     return more.err();
-  return out;
+  return std::move(out);
 }
 
 std::string quote(std::string_view field) {

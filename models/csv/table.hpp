@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,9 +52,22 @@ bool has_semicolons(const std::vector<std::string>& header);
 /// Spaces around are left out. Nothing for other text.
 std::optional<double> parse_number(std::string_view field);
 
+/// A column of words, which stands in the table by their places in `levels`; NaN for an empty field.
+struct word_column {
+  std::string name;
+  std::vector<std::string> levels;
+  /// No levels are added: a word that is not among them is -1. The column may be absent.
+  bool closed = false;
+};
+
+/// Of a column that is open; more are names, not kinds.
+inline constexpr std::size_t words_max = 4'096;
+
 /// A column that `wanted` says no to is left out, and its text may be anything; empty wants all. Errors: `malformed`
-/// (no header, a record of another length, text that is no number: with line and column), `invalid` (a column twice).
-result<numeric_table> read_numbers(std::string_view text, const std::function<bool(std::string_view)>& wanted = {});
+/// (no header, a record of another length, text that is no number: with line and column), `invalid` (a column twice,
+/// one of `words` that is not there, too many different words).
+result<numeric_table> read_numbers(std::string_view text, const std::function<bool(std::string_view)>& wanted = {},
+                                   std::span<word_column> words = {});
 
 /// Quoted where it has to be.
 std::string quote(std::string_view field);

@@ -1,10 +1,12 @@
 // Fitting: grows the forests, fits the terms beside them, scales all against each other and calibrates, on what they
 // say about rows they had not seen; see model.hpp.
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include <fmt/format.h>
 
+#include "models/detection/fit_check.hpp"
 #include "models/detection/held_out.hpp"
 
 namespace pulse::detection {
@@ -27,6 +29,14 @@ constexpr std::uint64_t neighbours_stream = std::uint64_t{0xff} << 32;
 /// An infinity becomes one width beyond the finite values: far out, without spoiling every threshold.
 float_matrix to_floats(matrix_view rows) {
   float_matrix out{std::vector<float>(rows.values.size()), rows.rows, rows.columns};
+  bool infinite = false;
+  for (std::size_t i = 0; i < rows.values.size(); ++i) {
+    const auto x = rows.values[i];
+    infinite |= std::abs(x) > DBL_MAX;
+    out.values[i] = static_cast<float>(std::min(std::max(x, -double{FLT_MAX}), double{FLT_MAX}));
+  }
+  if (!infinite)
+    return out;
   std::vector<double> low(rows.columns, INFINITY), high(rows.columns, -INFINITY);
   // Row by row, as the values stand in memory.
   for (std::size_t i = 0; i < rows.rows; ++i)
@@ -74,7 +84,8 @@ std::vector<double> floors_of(matrix_view rows, const std::vector<bool>& one_sid
   return out;
 }
 
-grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& options) {
+grown grow_forest(const float_matrix& data, const category_columns& categories, split_rule rule,
+                  const fit_options& options) {
   grown out;
   auto psi = std::min<std::size_t>(options.max_samples, data.rows);
   // The calibration needs rows that a tree has not seen; scikit-learn's own forest takes all of a small set.
@@ -89,7 +100,7 @@ grown grow_forest(const float_matrix& data, split_rule rule, const fit_options& 
   run_all(options, options.n_estimators, [&](std::size_t i) {
     random_stream random(options.random_state, static_cast<std::uint64_t>(rule) << 32 | i);
     out.samples[i] = draw_sample(data.rows, out.f.psi, random);
-    trees[i] = grow_tree(data, out.samples[i], rule, random, c);
+    trees[i] = grow_tree(data, categories.of_tree(i), out.samples[i], rule, random, c);
     if (options.tree_done)
       options.tree_done();
   });
@@ -101,27 +112,6 @@ double quantile(std::vector<double>& values, double p) {
   const auto k = static_cast<std::ptrdiff_t>(p * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), values.begin() + k, values.end());
   return values[static_cast<std::size_t>(k)];
-}
-
-result<void> check(matrix_view rows, const std::vector<std::string>& names, const fit_options& options) {
-  const auto refuse = [](std::string why) -> result<void> {
-    return error{ec::invalid, std::move(why), {}};
-  };
-  if (rows.rows == 0)
-    return refuse("no rows to fit on");
-  if (rows.columns == 0 || rows.columns >= leaf)
-    return refuse(fmt::format("{} feature columns; 1 to 65,534 are possible", rows.columns));
-  if (rows.rows > 0xffffffffu || rows.values.size() != rows.rows * rows.columns)
-    return refuse("the matrix's size does not match its rows and columns");
-  if (names.size() != rows.columns)
-    return refuse(fmt::format("{} names for {} columns", names.size(), rows.columns));
-  if (!options.one_sided.empty() && options.one_sided.size() != rows.columns)
-    return refuse(fmt::format("one_sided has {} entries for {} columns", options.one_sided.size(), rows.columns));
-  if (options.n_estimators < 1 || options.n_estimators > 10'000)
-    return refuse(fmt::format("n_estimators is {}; 1 to 10,000 are possible", options.n_estimators));
-  if (options.max_samples < 2 || options.max_samples > 65'536)
-    return refuse(fmt::format("max_samples is {}; 2 to 65,536 are possible", options.max_samples));
-  return {};
 }
 
 /// One member's values on the rows looked at, and what they are divided by.
@@ -182,8 +172,12 @@ struct bundle_values {
   std::vector<double> excess;
 };
 
-bundle_values fit_terms(model_data& m, matrix_view rows, const float_matrix& data,
+bundle_values fit_terms(model_data& m, matrix_view all, const float_matrix& with_orders,
                         std::span<const std::uint32_t> looked_at, const fit_options& options) {
+  std::vector<double> kept_columns;
+  const auto rows = m.categories.without_orders(all, kept_columns);
+  const auto narrowed = m.categories.empty() ? float_matrix() : to_floats(rows);
+  const auto& data = m.categories.empty() ? with_orders : narrowed;
   auto columns = fit_columns(rows, options);
   bundle_values out;
   out.bits = measured(held_out_bits(columns, data, looked_at), term_span_min);
@@ -195,7 +189,7 @@ bundle_values fit_terms(model_data& m, matrix_view rows, const float_matrix& dat
     std::vector<float> column(rows.rows);
     for (std::size_t i = 0; i < rows.rows; ++i)
       column[i] = data.row(i)[j];
-    m.scales[j] = fit_scale(column, m.ranges[j]);
+    m.scales[j] = m.categories.is_order(j) ? column_scale{0, column_scale::no_measure} : fit_scale(column, m.ranges[j]);
   });
   const auto placed = place_all(data, m.scales, options);
   for (auto share : inner_shares) {
@@ -248,24 +242,26 @@ void calibrate_local(model_data& m, const std::vector<double>& totals, const bun
 } // namespace
 
 result<model> fit(matrix_view given, std::vector<std::string> names, const fit_options& options) {
-  if (auto good = check(given, names, options); !good)
+  if (auto good = check_fit(given, names, options); !good)
     return good.err();
   auto m = std::make_shared<model_data>();
   m->card = {options.kind,         options.n_estimators, options.max_samples,
              options.random_state, given.rows,           options.history_ms};
   m->features = std::move(names);
-  m->floors = floors_of(given, options.one_sided);
-  std::vector<double> taken;
-  const auto rows = with_floors(given, m->floors, taken);
+  m->categories = category_columns::count(given, options.categories, options.random_state);
+  std::vector<double> widened, taken;
+  const auto wide = m->categories.widened(given, widened);
+  m->floors = floors_of(wide, options.one_sided);
+  const auto rows = with_floors(wide, m->floors, taken);
   const auto data = to_floats(rows);
-  const auto looked_at = even_rows(rows.rows, calibration_rows_max);
   const auto bundle = options.kind == model_kind::bundle;
+  const auto looked_at = even_rows(rows.rows, bundle ? calibration_rows_max : plain_calibration_rows_max);
   std::vector<split_rule> rules{split_rule::plain};
   if (bundle)
     rules.insert(rules.end(), {split_rule::pooled_gain, split_rule::full_gain, split_rule::kurtosis});
   std::vector<member_values> scores;
   for (auto rule : rules) {
-    auto g = grow_forest(data, rule, options);
+    auto g = grow_forest(data, m->categories, rule, options);
     scores.push_back(measured(out_of_bag(g, data, looked_at, options), forest_span_min));
     m->forests.push_back(std::move(g.f));
   }

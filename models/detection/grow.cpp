@@ -29,13 +29,14 @@ float floor_to_float(double t) {
 
 class grower {
 public:
-  grower(const float_matrix& data, std::span<const std::uint32_t> sample, split_rule rule, random_stream& random) :
-    rows_(sample.size()), columns_(data.columns), rule_(rule), random_(random), order_(rows_), weight_(columns_) {
-    values_.reserve(rows_ * columns_);
-    for (auto r : sample) {
-      const auto row = data.row(r);
-      values_.insert(values_.end(), row.begin(), row.end());
-    }
+  grower(const float_matrix& data, std::span<const std::uint16_t> columns, std::span<const std::uint32_t> sample,
+         split_rule rule, random_stream& random) :
+    rows_(sample.size()), columns_(columns.size()), rule_(rule), random_(random), order_(rows_), weight_(columns_) {
+    values_.resize(rows_ * columns_);
+    auto* out = values_.data();
+    for (auto r : sample)
+      for (const auto row = data.row(r); auto j : columns)
+        *out++ = row[j];
     std::iota(order_.begin(), order_.end(), 0u);
     if (rule_ == split_rule::full_gain)
       standardise();
@@ -93,13 +94,20 @@ private:
       if (const auto x = at(order_[i], cut.column); !std::isnan(x))
         ++known, known_left += x <= cut.threshold;
     const auto share = static_cast<double>(known_left) / static_cast<double>(known);
-    const auto first = order_.begin() + static_cast<std::ptrdiff_t>(begin);
-    const auto last = order_.begin() + static_cast<std::ptrdiff_t>(end);
-    const auto middle = std::stable_partition(first, last, [&](std::uint32_t row) {
+    // Stable, and without a branch: each row is written to both sides, and one of them goes on.
+    right_.resize(rows_);
+    auto left = begin, right = std::size_t{0};
+    for (auto i = begin; i < end; ++i) {
+      const auto row = order_[i];
       const auto x = at(row, cut.column);
-      return std::isnan(x) ? random_.uniform() < share : x <= cut.threshold;
-    });
-    return static_cast<std::size_t>(middle - order_.begin());
+      const bool goes_left = std::isnan(x) ? random_.uniform() < share : x <= cut.threshold;
+      order_[left] = row;
+      right_[right] = row;
+      left += goes_left;
+      right += !goes_left;
+    }
+    std::copy_n(right_.begin(), right, order_.begin() + static_cast<std::ptrdiff_t>(left));
+    return left;
   }
 
   std::optional<split> choose(std::size_t begin, std::size_t end) {
@@ -271,6 +279,7 @@ private:
   split_rule rule_;
   random_stream& random_;
   std::vector<std::uint32_t> order_;
+  std::vector<std::uint32_t> right_;
   std::vector<double> weight_;
   std::vector<float> values_;
   std::vector<float> standard_;
@@ -283,11 +292,13 @@ private:
 
 } // namespace
 
-tree grow_tree(const float_matrix& data, std::span<const std::uint32_t> sample, split_rule rule, random_stream& random,
-               std::span<const double> c) {
+tree grow_tree(const float_matrix& data, std::span<const std::uint16_t> columns, std::span<const std::uint32_t> sample,
+               split_rule rule, random_stream& random, std::span<const double> c) {
   const auto depth_max = static_cast<int>(std::bit_width(sample.size() - 1));
-  auto out = grower(data, sample, rule, random).grow(depth_max);
+  auto out = grower(data, columns, sample, rule, random).grow(depth_max);
   out.shrink_to_fit();
+  for (auto& n : out)
+    n.feature = n.feature == leaf ? leaf : columns[n.feature];
   finish_tree(out, c);
   return out;
 }

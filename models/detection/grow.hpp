@@ -40,9 +40,9 @@ struct float_matrix {
 /// `n` of `rows` row numbers without repetition, ascending.
 std::vector<std::uint32_t> draw_sample(std::size_t rows, std::uint32_t n, random_stream& random);
 
-/// A tree over the sample's rows, no deeper than ceil(log2(rows of the sample)). A missing value goes left or
-/// right by chance in the proportion of the others.
-tree grow_tree(const float_matrix& data, std::span<const std::uint32_t> sample, split_rule rule, random_stream& random,
-               std::span<const double> c);
+/// A tree over the sample's rows and these of the matrix's columns, no deeper than ceil(log2(rows of the sample)). A
+/// missing value goes left or right by chance in the proportion of the others.
+tree grow_tree(const float_matrix& data, std::span<const std::uint16_t> columns, std::span<const std::uint32_t> sample,
+               split_rule rule, random_stream& random, std::span<const double> c);
 
 } // namespace pulse::detection

@@ -19,6 +19,24 @@ constexpr std::size_t columns_on_stack = 64;
 /// Bits that the local score has to be more sure by.
 constexpr double local_handicap = 2;
 
+/// A row with its categories widened.
+struct wide_row {
+  wide_row(const model_data& m, std::span<const double> row) : view(row) {
+    PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
+    if (m.categories.empty())
+      return;
+    values.resize(m.categories.width());
+    m.categories.widen(row, values);
+    view = values;
+  }
+
+  wide_row(const wide_row&) = delete;
+  wide_row& operator=(const wide_row&) = delete;
+
+  std::vector<double> values;
+  std::span<const double> view;
+};
+
 struct feature_row {
   feature_row(const model_data& m, std::span<const double> row) {
     if (row.size() > columns_on_stack)
@@ -132,6 +150,34 @@ scored finish(const model_data& m, std::span<const double> row, std::span<const 
   return out;
 }
 
+scored score_wide(const model_data& m, std::span<const double> row) {
+  const feature_row x(m, row);
+  double forests = 0;
+  for (const auto& f : m.forests)
+    forests += f.scale * f.log2_score(x.view, x.has_missing);
+  return finish(m, row, x.view, forests);
+}
+
+double typical_of(const model_data& m, std::size_t feature) {
+  const auto* c = m.categories.find(feature);
+  return c != nullptr ? m.categories.typical(*c) : m.ranges[feature].typical;
+}
+
+/// What the widened columns came to, one per feature, the largest first.
+std::vector<contribution> by_feature(const model_data& m, std::span<const double> row,
+                                     std::span<const double> by_column, std::span<const double> by_range) {
+  std::vector<contribution> out(row.size());
+  for (std::size_t j = 0; j < row.size(); ++j)
+    out[j] = {j, 0, 0, row[j], typical_of(m, j)};
+  for (std::size_t j = 0; j < by_column.size(); ++j) {
+    auto& c = out[m.categories.owner(j)];
+    c.model += by_column[j];
+    c.range += by_range.empty() ? 0 : by_range[j];
+  }
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
+  return out;
+}
+
 } // namespace
 
 double joint_evidence(double tail, double local_tail) {
@@ -157,19 +203,20 @@ const model_card& model::card() const {
   return data_->card;
 }
 
-scored model::score(std::span<const double> row) const {
-  const auto& m = *data_;
-  PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
-  const feature_row x(m, row);
-  double forests = 0;
-  for (const auto& f : m.forests)
-    forests += f.scale * f.log2_score(x.view, x.has_missing);
-  return finish(m, row, x.view, forests);
+const std::vector<std::string>* model::levels(std::size_t feature) const {
+  const auto* c = data_->categories.find(feature);
+  return c == nullptr ? nullptr : &c->levels;
 }
 
-std::vector<scored> model::score_all(matrix_view rows) const {
+scored model::score(std::span<const double> row) const {
+  return score_wide(*data_, wide_row(*data_, row).view);
+}
+
+std::vector<scored> model::score_all(matrix_view given) const {
   const auto& m = *data_;
-  PULSE_ASSERT(rows.columns == m.features.size(), "a row has one number per feature");
+  PULSE_ASSERT(given.columns == m.features.size(), "a row has one number per feature");
+  std::vector<double> widened;
+  const auto rows = m.categories.widened(given, widened);
   constexpr std::size_t block = 256, few = 8;
   std::vector<scored> out(rows.rows);
   const auto at_once = std::min(block, rows.rows);
@@ -198,8 +245,8 @@ std::vector<scored> model::score_all(matrix_view rows) const {
     }
     for (std::size_t i = 0; i < n; ++i) {
       const auto row = wide.subspan(i * rows.columns, rows.columns);
-      out[first + i] =
-          walkable ? finish(m, row, std::span(narrow).subspan(i * rows.columns, rows.columns), forests[i]) : score(row);
+      out[first + i] = walkable ? finish(m, row, std::span(narrow).subspan(i * rows.columns, rows.columns), forests[i])
+                                : score_wide(m, row);
     }
   }
   return out;
@@ -207,40 +254,34 @@ std::vector<scored> model::score_all(matrix_view rows) const {
 
 std::vector<contribution> model::explain(std::span<const double> row) const {
   const auto& m = *data_;
-  PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
-  const feature_row x(m, row);
-  std::vector<double> by_column(row.size());
+  const wide_row wide(m, row);
+  const feature_row x(m, wide.view);
+  std::vector<double> by_column(wide.view.size()), by_range(wide.view.size());
   for (const auto& f : m.forests)
     if (f.c > 0)
       f.trees.attribute(x.view, x.has_missing, -f.scale / static_cast<double>(f.trees.size()) / f.c, by_column);
   if (m.range_scale > 0)
     attribute_terms(m, x.view, by_column);
-  const auto sum = m.range_scale > 0 ? excess_sum(m, row) : 0;
-  std::vector<contribution> out(row.size());
-  for (std::size_t j = 0; j < row.size(); ++j) {
-    const auto share = sum > 0 ? excess_of(m, j, row[j]) / sum : 0;
-    out[j] = {j, by_column[j], m.range_scale * share * bounded_excess(sum), row[j], m.ranges[j].typical};
-  }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
-  return out;
+  const auto sum = m.range_scale > 0 ? excess_sum(m, wide.view) : 0;
+  for (std::size_t j = 0; j < by_range.size() && sum > 0; ++j)
+    by_range[j] = m.range_scale * (excess_of(m, j, wide.view[j]) / sum) * bounded_excess(sum);
+  return by_feature(m, row, by_column, by_range);
 }
 
 std::vector<contribution> model::explain_local(std::span<const double> row) const {
   const auto& m = *data_;
-  PULSE_ASSERT(row.size() == m.features.size(), "a row has one number per feature");
+  const wide_row wide(m, row);
   if (m.local.empty())
     return {};
-  const feature_row x(m, row);
+  const feature_row x(m, wide.view);
   const placed_row placed(m, x.view);
-  std::vector<double> near(row.size()), inner(row.size());
+  std::vector<double> near(placed.view.size()), inner(placed.view.size());
   m.local.near.explain(placed.view, near);
   if (!m.inner.empty())
     m.inner[0].shape.explain(placed.view, inner);
-  std::vector<contribution> out(row.size());
-  for (std::size_t j = 0; j < row.size(); ++j)
-    out[j] = {j, m.local.near_scale * near[j] + m.local.ellipse_scale * inner[j], 0, row[j], m.ranges[j].typical};
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.total() > b.total(); });
-  return out;
+  for (std::size_t j = 0; j < near.size(); ++j)
+    near[j] = m.local.near_scale * near[j] + m.local.ellipse_scale * inner[j];
+  return by_feature(m, row, near, {});
 }
 
 std::size_t model::memory_bytes() const {
@@ -250,7 +291,7 @@ std::size_t model::memory_bytes() const {
   };
   auto bytes = sizeof m + of(m.id) + of(m.features) + of(m.ranges) + of(m.floors) + of(m.forests) + of(m.tails) +
                of(m.scales) + of(m.inner) + m.calibrated.memory_bytes() + m.local.calibrated.memory_bytes() +
-               m.combined.memory_bytes() + m.local.near.memory_bytes();
+               m.combined.memory_bytes() + m.local.near.memory_bytes() + m.categories.memory_bytes();
   for (const auto& name : m.features)
     bytes += of(name);
   for (const auto& f : m.forests)
@@ -268,7 +309,7 @@ double model::base() const {
 }
 
 double model::typical(std::size_t feature) const {
-  return data_->ranges[feature].typical;
+  return typical_of(*data_, feature);
 }
 
 double model::raw_limit(double p) const {

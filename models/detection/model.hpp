@@ -21,6 +21,15 @@ struct matrix_view {
   std::size_t columns = 0;
 };
 
+/// A column of words: what stands in the matrix are places in `levels`; NaN is missing.
+struct category_levels {
+  std::size_t column = 0;
+  std::vector<std::string> levels;
+};
+
+/// More are no categories but names.
+inline constexpr std::size_t category_levels_max = 4'096;
+
 enum class model_kind : std::uint8_t {
   /// The plain isolation forest, score for score as scikit-learn defines it.
   forest = 0,
@@ -41,6 +50,8 @@ struct fit_options {
   /// One per column, or none: true where less than the median of training is harmless, however little it is. Such
   /// values are taken for the median, in training and ever after.
   std::vector<bool> one_sided = {};
+  /// Columns of words, ascending by column.
+  std::vector<category_levels> categories = {};
   /// Runs body(0) ... body(count - 1) in any order, on any threads; empty runs them here. Never changes a byte.
   std::function<void(std::size_t count, const std::function<void(std::size_t)>& body)> for_each = {};
   /// Told after each tree, from whatever thread grew it.
@@ -73,8 +84,9 @@ struct contribution {
   double model = 0;
   /// By the distance outside the training range.
   double range = 0;
+  /// Of a category the level's place, as for `typical`.
   double value = 0;
-  /// Median of training.
+  /// Median of training; of a category the level that most rows have.
   double typical = 0;
 
   double total() const {
@@ -111,9 +123,14 @@ public:
   const std::string& id() const;
 
   const std::vector<std::string>& features() const;
+
+  /// Of a category the words that its numbers are places in; null for a column of numbers.
+  const std::vector<std::string>* levels(std::size_t feature) const;
+
   const model_card& card() const;
 
-  /// `row` has one number per feature, in order; NaN is missing, infinities are taken as very far.
+  /// `row` has one number per feature, in order; NaN is missing, infinities are taken as very far. Of a category it is
+  /// the level's place in levels(), or any other number for a word that is not among them, which is rarer than all.
   scored score(std::span<const double> row) const;
 
   /// score() of every row, to the last bit; several times as fast for many rows.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/detection/calibration.hpp"
+#include "models/detection/categories.hpp"
 #include "models/detection/ellipse.hpp"
 #include "models/detection/grow.hpp"
 #include "models/detection/marginal.hpp"
@@ -82,6 +83,8 @@ struct local_score {
 struct model_data {
   model_card card;
   std::vector<std::string> features;
+  category_columns categories;
+  /// These and what follows are of the widened columns.
   std::vector<column_range> ranges;
   /// What is below is taken for it: the training median of a one-sided column, else -infinity.
   std::vector<double> floors;
@@ -103,7 +106,9 @@ struct model_data {
 };
 
 inline constexpr std::string_view model_magic = "PULSEMDL";
-inline constexpr std::uint16_t model_version = 4;
+inline constexpr std::uint16_t model_version = 5;
+/// Without categories.
+inline constexpr std::uint16_t model_version_of_numbers = 4;
 /// Without floors; it is read as one whose columns have none.
 inline constexpr std::uint16_t model_version_without_floors = 3;
 

@@ -67,13 +67,22 @@ result<model_card> read_card(binary::reader& in) {
   return out;
 }
 
-bool read_columns(binary::reader& in, model_data& m, bool has_floors) {
+bool read_columns(binary::reader& in, model_data& m, std::uint16_t version) {
+  const bool has_floors = version >= model_version_of_numbers;
   const auto n = in.get_count(has_floors ? 41 : 33);
+  if (n == 0 || n >= leaf)
+    return false;
+  m.categories = category_columns(n);
+  if (version == model_version) {
+    auto categories = category_columns::read(in, n, m.card.random_state);
+    if (!categories || categories->empty() || categories->width() >= leaf)
+      return false;
+    m.categories = std::move(*categories);
+  }
   m.features.reserve(n);
-  m.ranges.reserve(n);
-  m.floors.reserve(n);
-  for (std::size_t j = 0; j < n; ++j) {
-    m.features.emplace_back(in.get_text());
+  for (std::size_t j = 0; j < m.categories.width(); ++j) {
+    if (!m.categories.is_order(j))
+      m.features.emplace_back(in.get_text());
     column_range r;
     r.typical = in.get<double>();
     r.low = in.get<double>();
@@ -85,7 +94,7 @@ bool read_columns(binary::reader& in, model_data& m, bool has_floors) {
     m.ranges.push_back(r);
     m.floors.push_back(floor);
   }
-  return n > 0 && n < leaf;
+  return true;
 }
 
 void write_term(binary::writer& out, const capped_term& t) {
@@ -94,7 +103,7 @@ void write_term(binary::writer& out, const capped_term& t) {
 }
 
 void write_terms(binary::writer& out, const model_data& m) {
-  for (std::size_t j = 0; j < m.features.size(); ++j) {
+  for (std::size_t j = 0; j < m.ranges.size(); ++j) {
     write_column_tail(out, m.tails[j]);
     out.put(m.scales[j].centre);
     out.put(m.scales[j].width);
@@ -122,9 +131,9 @@ bool read_term(binary::reader& in, capped_term& out) {
 }
 
 bool read_terms(binary::reader& in, model_data& m) {
-  m.tails.reserve(m.features.size());
-  m.scales.reserve(m.features.size());
-  for (std::size_t j = 0; j < m.features.size(); ++j) {
+  m.tails.reserve(m.ranges.size());
+  m.scales.reserve(m.ranges.size());
+  for (std::size_t j = 0; j < m.ranges.size(); ++j) {
     auto tail = read_column_tail(in);
     const auto centre = in.get<float>();
     const auto width = in.get<float>();
@@ -136,13 +145,13 @@ bool read_terms(binary::reader& in, model_data& m) {
   if (!read_term(in, m.tails_term))
     return false;
   const auto inner = in.get_count();
-  if (inner != 0 && (inner != std::size(inner_shares) || m.features.size() > ellipse::columns_max))
+  if (inner != 0 && (inner != std::size(inner_shares) || m.ranges.size() > ellipse::columns_max))
     return false;
   m.inner.resize(inner);
   for (auto& i : m.inner)
-    if (!read_term(in, i.term) || !i.shape.read(in, m.features.size()))
+    if (!read_term(in, i.term) || !i.shape.read(in, m.ranges.size()))
       return false;
-  if (!m.local.near.read(in, m.features.size()) || !read_scale(in, m.local.ellipse_scale) ||
+  if (!m.local.near.read(in, m.ranges.size()) || !read_scale(in, m.local.ellipse_scale) ||
       !read_scale(in, m.local.near_scale))
     return false;
   auto local = read_calibration(in);
@@ -160,9 +169,11 @@ std::string file_id(std::string_view bytes) {
   return to_hex(sha256(bytes)).substr(0, 32);
 }
 
-/// A model without floors is written as programs read it that know of none.
+/// The oldest version that says all there is: programs that know of no floors, or of no categories, read it too.
 std::string encode_model(const model_data& m) {
-  const bool has_floors = std::any_of(m.floors.begin(), m.floors.end(), [](double x) { return x > -INFINITY; });
+  const bool has_categories = !m.categories.empty();
+  const bool has_floors =
+      has_categories || std::any_of(m.floors.begin(), m.floors.end(), [](double x) { return x > -INFINITY; });
   binary::writer out;
   out.put(static_cast<std::uint8_t>(m.card.kind));
   out.put(m.card.n_estimators);
@@ -171,8 +182,11 @@ std::string encode_model(const model_data& m) {
   out.put(m.card.rows);
   out.put(m.card.history_ms);
   out.put_varint(m.features.size());
-  for (std::size_t j = 0; j < m.features.size(); ++j) {
-    out.put_text(m.features[j]);
+  if (has_categories)
+    m.categories.write(out);
+  for (std::size_t j = 0; j < m.ranges.size(); ++j) {
+    if (!m.categories.is_order(j))
+      out.put_text(m.features[j]);
     const auto& r = m.ranges[j];
     for (auto x : {r.typical, r.low, r.high, r.scale})
       out.put(x);
@@ -187,24 +201,28 @@ std::string encode_model(const model_data& m) {
     write_forest(out, f);
   if (m.card.kind == model_kind::bundle)
     write_terms(out, m);
-  return binary::seal(model_magic, has_floors ? model_version : model_version_without_floors, out.bytes());
+  return binary::seal(model_magic,
+                      has_categories ? model_version
+                      : has_floors   ? model_version_of_numbers
+                                     : model_version_without_floors,
+                      out.bytes());
 }
 
 namespace {
 
-/// As it stands behind the magic, checked or not; 0 when there is none.
+/// As it stands behind the magic, checked or not; one that is not known is refused as not being of the present one.
 std::uint16_t version_of(std::string_view bytes) {
   binary::reader in(bytes.substr(std::min(model_magic.size(), bytes.size())));
   const auto version = in.get<std::uint16_t>();
-  return in.ok() ? version : 0;
+  const bool older = version == model_version_without_floors || version == model_version_of_numbers;
+  return in.ok() && older ? version : model_version;
 }
 
 } // namespace
 
 result<model_data> decode_model(std::string_view bytes) {
-  // A file of neither version is refused as not being of the present one.
-  const bool has_floors = version_of(bytes) != model_version_without_floors;
-  const auto payload = binary::unseal(model_magic, has_floors ? model_version : model_version_without_floors, bytes);
+  const auto version = version_of(bytes);
+  const auto payload = binary::unseal(model_magic, version, bytes);
   if (!payload)
     return broken(payload.err().detail);
   binary::reader in(*payload);
@@ -213,7 +231,7 @@ result<model_data> decode_model(std::string_view bytes) {
   if (!card)
     return card.err();
   m.card = *card;
-  if (!read_columns(in, m, has_floors))
+  if (!read_columns(in, m, version))
     return broken("a column is impossible");
   m.offset = in.get<double>();
   m.range_scale = in.get<double>();
@@ -225,7 +243,7 @@ result<model_data> decode_model(std::string_view bytes) {
   m.calibrated = std::move(*calibrated);
   const auto forests = in.get_count();
   for (std::size_t k = 0; k < forests; ++k) {
-    auto f = read_forest(in, m.features.size());
+    auto f = read_forest(in, m.ranges.size());
     if (!f)
       return f.err();
     m.forests.push_back(std::move(*f));

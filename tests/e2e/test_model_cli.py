@@ -146,3 +146,32 @@ def test_another_form_of_a_series_is_refused_with_the_form_that_is_wanted(tmp_pa
         assert wanted in pulse("series", "detect", "--input", series, ok=False).stderr
     series.write_text("a;b\n1;2\n")
     assert "separated by commas" in pulse("model", "fit", "--input", series, "--output", tmp_path / "m", ok=False).stderr
+
+
+@pytest.mark.feature("5.1")
+def test_columns_of_words_are_named_and_an_unknown_word_is_the_first_reason(tmp_path):
+    source = random.Random(4)
+    usual = {"DE": 10, "FR": 40, "NA": 80}
+    def table(name, rows, odd=()):
+        with open(tmp_path / name, "w") as out:
+            out.write("country,amount,other\n")
+            for _ in range(rows):
+                word = source.choice(list(usual))
+                out.write(f"{word},{source.gauss(usual[word], 2):.3f},{source.gauss(0, 1):.3f}\n")
+            out.writelines(f"{','.join(map(str, row))}\n" for row in odd)
+        return tmp_path / name
+    train, model = table("train.csv", 2000), tmp_path / "m.model"
+    refused = pulse("model", "fit", "--input", train, "--output", model, ok=False)
+    assert "line 2" in refused.stderr and "--category-column" in refused.stderr
+    missing = pulse("model", "fit", "--input", train, "--output", model, "--category-column", "city", ok=False)
+    assert "there is no column city" in missing.stderr
+    pulse("model", "fit", "--input", train, "--output", model, "--category-column", "country")
+    rows = scored(model, table("new.csv", 300, [("XX", 40, 0), ("DE", 80, 0), ("", 40, 0)]), "--reasons", 3)
+    risks = sorted((float(r["risk"]) for r in rows[:300]), reverse=True)
+    unknown, torn, empty = rows[300:]
+    assert float(unknown["risk"]) > 99 and unknown["reason_1"] == "country"
+    assert float(torn["risk"]) >= risks[15]
+    assert float(empty["risk"]) < 99
+    said = json.loads(pulse("model", "fit", "--input", train, "--output", model, "--category-column", "country",
+                            "--json").stdout)
+    assert said["categories"] == ["country"]

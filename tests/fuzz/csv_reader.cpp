@@ -1,4 +1,5 @@
 // Fuzzes what reads tables: any text is a table or a reason why not.
+#include <cmath>
 #include <cstdlib>
 
 #include "models/csv/table.hpp"
@@ -7,6 +8,14 @@ using namespace pulse;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  // Once more with a column of words, whatever it holds.
+  std::vector<csv::word_column> words{{"a", {}}};
+  if (const auto worded = csv::read_numbers(text, {}, words))
+    for (std::size_t i = 0; i < worded->rows; ++i) {
+      const auto x = worded->values[i * worded->columns.size() + *worded->find("a")];
+      if (!std::isnan(x) && (x < 0 || x >= static_cast<double>(words[0].levels.size())))
+        std::abort();
+    }
   const auto table = csv::read_numbers(text);
   if (!table) {
     if (table.err().detail.empty())

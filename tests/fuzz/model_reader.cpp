@@ -9,13 +9,12 @@
 
 using namespace pulse;
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view payload(reinterpret_cast<const char*>(data), size);
-  const auto file = binary::seal(detection::model_magic, detection::model_version, payload);
-  (void)detection::model::load(payload);
+namespace {
+
+void try_file(std::string_view file) {
   const auto m = detection::model::load(file);
   if (!m)
-    return 0;
+    return;
   for (const auto x : {0.0, 1e300, std::numeric_limits<double>::quiet_NaN()}) {
     const std::vector<double> row(m->features().size(), x);
     const auto s = m->score(row);
@@ -28,5 +27,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (!detection::model::load(m->save()))
     std::abort();
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view payload(reinterpret_cast<const char*>(data), size);
+  (void)detection::model::load(payload);
+  for (const auto version :
+       {detection::model_version, detection::model_version_of_numbers, detection::model_version_without_floors})
+    try_file(binary::seal(detection::model_magic, version, payload));
   return 0;
 }

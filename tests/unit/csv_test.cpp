@@ -82,3 +82,28 @@ TEST_CASE("a table that semicolons separate is refused by that name", "[csv]") {
   CHECK(csv::read_numbers("a;b\n1;2\n").err().detail.find("by commas") != std::string::npos);
   CHECK(csv::read_numbers("\"a;b\",c\n1,2\n").ok());
 }
+
+TEST_CASE("columns of words stand by the places of their words", "[csv][f:5.1]") {
+  std::vector<csv::word_column> words{{"country", {}}};
+  const auto table = csv::read_numbers("amount,country\n1,DE\n2,\n3, NA \n4,DE\n", {}, words);
+  REQUIRE(table.ok());
+  CHECK(words[0].levels == std::vector<std::string>{"DE", "NA"});
+  CHECK(table->values[1] == 0);
+  CHECK(std::isnan(table->values[3]));
+  CHECK(table->values[5] == 1);
+  CHECK(table->values[7] == 0);
+  // Of a model that knows its words no more are taken.
+  words[0].closed = true;
+  const auto other = csv::read_numbers("country,amount\nFR,1\nNA,2\n", {}, words);
+  REQUIRE(other.ok());
+  CHECK(other->values[0] == -1);
+  CHECK(other->values[2] == 1);
+  CHECK(words[0].levels.size() == 2);
+  std::vector<csv::word_column> none{{"city", {}}};
+  CHECK(csv::read_numbers("amount\n1\n", {}, none).err().detail == "there is no column city");
+  std::string many = "id\n";
+  for (std::size_t i = 0; i <= csv::words_max; ++i)
+    many += "n" + std::to_string(i) + "\n";
+  std::vector<csv::word_column> id{{"id", {}}};
+  CHECK(csv::read_numbers(many, {}, id).err().detail.find("4096 different words") != std::string::npos);
+}

@@ -24,7 +24,7 @@ model small_model(model_kind kind) {
 /// The same file with another checksum: what only the checks behind it can refuse.
 std::string sealed_again(std::string_view file) {
   const auto payload = file.substr(10, file.size() - 26);
-  return binary::seal(model_magic, model_version, payload);
+  return binary::seal(model_magic, model_version_of_numbers, payload);
 }
 
 } // namespace
@@ -86,8 +86,37 @@ TEST_CASE("a model without floors is written as programs from before floors read
   CHECK(back->id() == m.id());
   const std::vector<double> row{0.1, 7};
   CHECK(back->score(row).raw == m.score(row).raw);
-  CHECK_FALSE(model::load(binary::seal(model_magic, model_version, *payload)).ok());
-  CHECK(binary::unseal(model_magic, model_version, small_model(model_kind::bundle).save()).ok());
+  for (auto other : {model_version_of_numbers, model_version})
+    CHECK_FALSE(model::load(binary::seal(model_magic, other, *payload)).ok());
+  CHECK(binary::unseal(model_magic, model_version_of_numbers, small_model(model_kind::bundle).save()).ok());
+}
+
+TEST_CASE("a model with columns of words is written with them, and as a version of its own", "[detection][f:5.2]") {
+  random_stream random(6, 0);
+  std::vector<double> values;
+  for (int i = 0; i < 400; ++i)
+    values.insert(values.end(), {random.uniform(), static_cast<double>(random.below(3))});
+  fit_options options{.n_estimators = 8};
+  options.categories = {{1, {"red", "green", "blue"}}};
+  const auto m = fit({values, 400, 2}, {"x", "colour"}, options).value();
+  const auto file = m.save();
+  const auto payload = binary::unseal(model_magic, model_version, file);
+  REQUIRE(payload.ok());
+  const auto back = model::load(file);
+  REQUIRE(back.ok());
+  CHECK(back->save() == file);
+  REQUIRE(back->levels(1) != nullptr);
+  CHECK(*back->levels(1) == std::vector<std::string>{"red", "green", "blue"});
+  CHECK(back->levels(0) == nullptr);
+  for (const std::vector<double>& row : {std::vector<double>{0.3, 1}, {0.3, -1}, {0.5, NAN}}) {
+    CHECK(back->score(row).raw == m.score(row).raw);
+    CHECK(back->score(row).risk == m.score(row).risk);
+  }
+  // An older program does not take it for one of its own.
+  for (auto older : {model_version_without_floors, model_version_of_numbers})
+    CHECK_FALSE(model::load(binary::seal(model_magic, older, *payload)).ok());
+  for (std::size_t size = 0; size < file.size(); size += 1 + size / 7)
+    CHECK_FALSE(model::load(std::string_view(file).substr(0, size)).ok());
 }
 
 TEST_CASE("a file with a good checksum and nonsense inside is refused or loads to something safe",

@@ -72,7 +72,8 @@ std::vector<tree> some_trees(const float_matrix& data, std::size_t count, std::u
   std::vector<tree> out;
   for (std::uint64_t k = 0; k < count; ++k) {
     random_stream random(psi, k);
-    out.push_back(grow_tree(data, draw_sample(data.rows, psi, random), rule, random, c));
+    out.push_back(grow_tree(data, category_columns(data.columns).of_tree(0), draw_sample(data.rows, psi, random), rule,
+                            random, c));
   }
   return out;
 }

@@ -158,7 +158,7 @@ TEST_CASE("reasons of single splits are Shapley values", "[detection][f:5.5]") {
   for (std::uint64_t k = 0; k < 40; ++k) {
     random_stream random(6, k);
     const auto sample = draw_sample(64, 2, random);
-    trees.push_back(grow_tree(rows, sample, split_rule::plain, random, c));
+    trees.push_back(grow_tree(rows, category_columns(rows.columns).of_tree(0), sample, split_rule::plain, random, c));
   }
   const packed_trees kept(trees, c);
   for (std::size_t i = 0; i < 20; ++i) {
@@ -181,7 +181,7 @@ TEST_CASE("reasons of deep trees add up as Shapley values do and name the same c
   for (std::uint64_t k = 0; k < 60; ++k) {
     random_stream random(7, k + 1);
     const auto sample = draw_sample(400, 64, random);
-    trees.push_back(grow_tree(rows, sample, split_rule::plain, random, c));
+    trees.push_back(grow_tree(rows, category_columns(rows.columns).of_tree(0), sample, split_rule::plain, random, c));
   }
   const packed_trees kept(trees, c);
   int same = 0;
@@ -263,7 +263,7 @@ TEST_CASE("a flag is not taken for a heavy column, which is cut first", "[detect
     for (std::uint64_t k = 0; k < 200; ++k) {
       random_stream random(4, k);
       const auto sample = draw_sample(2000, 256, random);
-      ++first[grow_tree(rows, sample, rule, random, c)[0].feature];
+      ++first[grow_tree(rows, category_columns(rows.columns).of_tree(0), sample, rule, random, c)[0].feature];
     }
     CHECK(first[3] < 30);
     CHECK(first[2] > 80);

@@ -243,7 +243,7 @@ TEST_CASE("a model for programs of the last formats has no floors and no feature
   };
   const auto newest = scoring::fit_on_features(rows, {.n_estimators = 5}).value();
   const auto last = scoring::fit_on_features(rows, {.n_estimators = 5}, scoring::last_files).value();
-  CHECK(version_of(newest) == detection::model_version);
+  CHECK(version_of(newest) == detection::model_version_of_numbers);
   CHECK(version_of(last) == detection::model_version_without_floors);
   for (const auto& name : last.features()) {
     const auto at = std::find(features::names().begin(), features::names().end(), name) - features::names().begin();

@@ -27,6 +27,7 @@ struct fit_arguments {
   std::string kind = "bundle";
   detection::fit_options options;
   std::string label_column;
+  std::vector<std::string> category_columns;
   bool json = false;
 };
 
@@ -67,10 +68,21 @@ void fit_model(const fit_arguments& a) {
   const auto text = cli::read_input(a.input);
   if (!a.label_column.empty() && !has_column(a.input, text, a.label_column))
     cli::fail(fmt::format("{}: there is no column {}", a.input, csv::quote(a.label_column)));
-  auto table = csv::read_numbers(text, [&](auto name) { return name != a.label_column; });
+  std::vector<csv::word_column> words;
+  for (const auto& name : a.category_columns)
+    words.push_back({name, {}});
+  auto table = csv::read_numbers(
+      text, [&](auto name) { return name != a.label_column; }, words);
   if (!table)
-    cli::fail(fmt::format("{}: {}", a.input, table.err().detail));
+    cli::fail(fmt::format("{}: {}{}", a.input, table.err().detail,
+                          table.err().detail.ends_with("is no number")
+                              ? "\n  next: a column of words is named by --category-column"
+                              : ""));
   auto options = a.options;
+  for (std::size_t j = 0; j < table->columns.size(); ++j)
+    for (auto& w : words)
+      if (w.name == table->columns[j] && !w.levels.empty())
+        options.categories.push_back({j, w.levels});
   options.kind = a.kind == "forest" ? model_kind::forest : model_kind::bundle;
   const std::size_t trees = options.n_estimators * (options.kind == model_kind::bundle ? 4u : 1u);
   auto fitted = [&] {
@@ -92,6 +104,7 @@ void fit_model(const fit_arguments& a) {
                                      {"kind", a.kind},
                                      {"rows", table->rows},
                                      {"features", table->columns},
+                                     {"categories", a.category_columns},
                                      {"n_estimators", options.n_estimators},
                                      {"max_samples", options.max_samples},
                                      {"random_state", options.random_state},
@@ -127,7 +140,11 @@ void score_rows(const score_arguments& a) {
   const auto is_feature = [&](auto name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
-  const auto table = csv::read_numbers(cli::read_input(a.input), is_feature);
+  std::vector<csv::word_column> words;
+  for (std::size_t j = 0; j < names.size(); ++j)
+    if (const auto* levels = loaded->levels(j))
+      words.push_back({names[j], *levels, true});
+  const auto table = csv::read_numbers(cli::read_input(a.input), is_feature, words);
   if (!table)
     cli::fail(fmt::format("{}: {}", a.input, table.err().detail));
   auto columns = detection::match_columns(*loaded, *table);
@@ -157,7 +174,7 @@ void score_rows(const score_arguments& a) {
 
 void add_fit(CLI::App& model_command) {
   const auto a = std::make_shared<fit_arguments>();
-  auto* fit = model_command.add_subcommand("fit", "fit a detector on the rows of a numeric CSV with a header");
+  auto* fit = model_command.add_subcommand("fit", "fit a detector on the rows of a CSV with a header");
   fit->add_option("--input", a->input, "CSV file, - for standard input")->required();
   fit->add_option("--output", a->output, "file the model is written to")->required();
   fit->add_option("--kind", a->kind,
@@ -174,6 +191,8 @@ void add_fit(CLI::App& model_command) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   fit->add_option("--label-column", a->label_column, "column that is never a feature");
+  fit->add_option("--category-column", a->category_columns,
+                  "column of words (countries, kinds); may be given several times");
   fit->add_flag("--json", a->json, "one JSON document on standard output");
   fit->footer("Example:\n  pulse model fit --input payments.csv --output payments.model --label-column is_fraud");
   fit->callback([a] { fit_model(*a); });
@@ -181,7 +200,7 @@ void add_fit(CLI::App& model_command) {
 
 void add_score(CLI::App& model_command) {
   const auto a = std::make_shared<score_arguments>();
-  auto* score = model_command.add_subcommand("score", "score the rows of a numeric CSV: row,score,risk as CSV");
+  auto* score = model_command.add_subcommand("score", "score the rows of a CSV: row,score,risk as CSV");
   score->add_option("--model", a->model, "file that `model fit` wrote")->required();
   score->add_option("--input", a->input, "CSV file, - for standard input")->required();
   score->add_option("--label-column", a->label_column,
