@@ -75,6 +75,9 @@ using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend
     caf::result<void>(attend_atom, attend_note),
     // Another node has a training done here.
     caf::result<training_report>(host_atom, tenant_id, std::string),
+    // Scores without storing, by whoever holds the tenant's slot; where that is not known yet the order's slot says
+    // nothing.
+    caf::result<score_report>(score_atom, score_order),
     // The link to another node, and the wire version both speak; without an actor: there is none any more.
     caf::result<void>(peer_atom, std::string, caf::strong_actor_ptr, std::int32_t),
     // What was last seen of the cluster; empty without one.
@@ -84,22 +87,20 @@ using node_root_actor = node_agent_actor::extend_with<lease_owner_actor>::extend
 
 /// Of the messages between nodes: a node speaks this one and the last, so that nodes can be renewed one by one. A link
 /// goes by the lesser of both ends' versions.
-inline constexpr std::int32_t wire_version = 2;
-/// Since this one a node has children and trainings for others, and says what runs there.
-inline constexpr std::int32_t hosting_wire = 2;
+inline constexpr std::int32_t wire_version = 3;
+/// Since this one a node scores for others.
+inline constexpr std::int32_t scoring_wire = 3;
 
-/// What nodes of wire version 1 answer to the others.
-using peer_v1_actor = caf::typed_actor<
-    // A node, a run of it, and where that one is asked; answered with the run of this node. Says that the link works.
+/// What nodes of the last wire version answer to the others.
+using last_peer_actor = caf::typed_actor<
+    // A hello of wire version 1, which the last one asks for and nobody sends.
     caf::result<std::string>(hello_atom, std::string, std::string, caf::strong_actor_ptr),
     // Something may have changed in the cluster's rows: look now.
     caf::result<void>(wake_atom),
     // As lend_desk_actor.
-    caf::result<lend_answer>(lend_atom, lend_request), caf::result<void>(settle_atom, settle_note)>;
-
-/// What a node answers to the others: only what may travel. Published on the node's port. Child of the node_agent.
-using peer_actor = peer_v1_actor::extend<
-    // As above, with the wire version that the sender goes by.
+    caf::result<lend_answer>(lend_atom, lend_request), caf::result<void>(settle_atom, settle_note),
+    // A node, a run of it, where that one is asked, and the wire version that the sender goes by; answered with the run
+    // of this node. Says that the link works.
     caf::result<std::string>(hello_atom, std::string, std::string, caf::strong_actor_ptr, std::int32_t),
     // As node_root_actor.
     caf::result<void>(attend_atom, attend_note),
@@ -109,6 +110,11 @@ using peer_actor = peer_v1_actor::extend<
     caf::result<training_report>(train_atom, tenant_id, std::string),
     // What runs here.
     caf::result<std::vector<cluster::census>>(census_atom)>;
+
+/// What a node answers to the others: only what may travel. Published on the node's port. Child of the node_agent.
+using peer_actor = last_peer_actor::extend<
+    // As node_root_actor.
+    caf::result<score_report>(score_atom, score_order)>;
 
 /// Keeps the links to the other nodes. Detached: it probes before it dials. Child of the node_agent.
 using connector_actor = caf::typed_actor<

@@ -1,5 +1,5 @@
-// How a tenant's supervisor keeps a child on each node whose gateway sees the tenant: what travels between the two
-// nodes.
+// What travels between a node whose gateway sees a tenant and the one that holds the tenant's slot: of the ingestion
+// child there, of trainings, of scores.
 #pragma once
 
 #include <caf/all.hpp>
@@ -9,6 +9,7 @@
 
 #include "base/ids.hpp"
 #include "ports/control_store.hpp"
+#include "ports/score.hpp"
 
 namespace pulse {
 
@@ -58,6 +59,47 @@ struct training_report {
   std::int64_t next_s = 0;
 };
 
+/// Events to be scored and not stored: to whoever holds the tenant's slot.
+struct score_order {
+  tenant_id tenant;
+  slot_id slot;
+  /// See score_port.
+  std::vector<std::string> records;
+  /// It came from another node: not handed on again.
+  bool handed_on = false;
+};
+
+/// A result of score_port, taken apart.
+struct score_report {
+  bool ok = false;
+  /// An ec, where it is not.
+  std::int32_t code = 0;
+  std::string detail;
+  std::vector<scored_line> lines;
+};
+
+inline score_report not_scored(ec code, std::string detail) {
+  return {false, static_cast<std::int32_t>(code), std::move(detail), {}};
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, scored_line& x) {
+  return f.object(x).fields(f.field("event", x.event), f.field("code", x.code), f.field("detail", x.detail),
+                            f.field("pointer", x.pointer));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, score_order& x) {
+  return f.object(x).fields(f.field("tenant", x.tenant), f.field("slot", x.slot), f.field("records", x.records),
+                            f.field("handed_on", x.handed_on));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, score_report& x) {
+  return f.object(x).fields(f.field("ok", x.ok), f.field("code", x.code), f.field("detail", x.detail),
+                            f.field("lines", x.lines));
+}
+
 template <class Inspector>
 bool inspect(Inspector& f, training_report& x) {
   return f.object(x).fields(f.field("ok", x.ok), f.field("code", x.code), f.field("detail", x.detail),
@@ -94,5 +136,8 @@ CAF_ADD_ATOM(pulse_hosting, pulse, attend_atom)
 CAF_ADD_ATOM(pulse_hosting, pulse, host_atom)
 CAF_ADD_ATOM(pulse_hosting, pulse, part_atom)
 CAF_ADD_TYPE_ID(pulse_hosting, (pulse::training_report))
+CAF_ADD_TYPE_ID(pulse_hosting, (pulse::score_order))
+CAF_ADD_TYPE_ID(pulse_hosting, (pulse::score_report))
+CAF_ADD_ATOM(pulse_hosting, pulse, score_atom)
 
 CAF_END_TYPE_ID_BLOCK(pulse_hosting)

@@ -99,6 +99,8 @@ using slot_reader_actor = caf::typed_actor<
     caf::result<void>(drain_atom),
     // The tenant is deleted: what it still has in raw is counted and dropped from now on.
     caf::result<void>(forget_atom, tenant_id), caf::result<status_ptr>(status_atom),
+    // What the tenant's children say of events that are not stored, as of what they have seen.
+    caf::result<score_report>(score_atom, score_order),
     // INTERNAL: the machine's clock, slow while idle.
     caf::result<void>(tick_atom),
     // INTERNAL: the same, fast while there is work.

@@ -83,15 +83,16 @@ void connector_state::dial(const std::string& node, link& l) {
           [this, node, run = l.run](const caf::node_id&, const caf::strong_actor_ptr& found,
                                     const std::set<std::string>& speaks) {
             const auto& system = self->system();
-            if (!found || !system.assignable(speaks, system.message_types<peer_v1_actor>()))
+            if (!found || !system.assignable(speaks, system.message_types<last_peer_actor>()))
               failed(node, run, "what answers there is no node that this version can speak with");
             else
-              hello(node, run, found, system.assignable(speaks, system.message_types<peer_actor>()) ? config.wire : 1);
+              hello(node, run, found,
+                    system.assignable(speaks, system.message_types<peer_actor>()) ? config.wire : wire_version - 1);
           },
           [this, node, run = l.run](const caf::error& e) { failed(node, run, caf::to_string(e)); });
 }
 
-/// A connection alone says nothing: whoever answers is there. To a node of version 1 in its words.
+/// A connection alone says nothing: whoever answers is there.
 void connector_state::hello(const std::string& node, const std::string& run, const caf::strong_actor_ptr& found,
                             std::int32_t wire) {
   const auto answered = [this, node, run, found, wire](const std::string& answer) {
@@ -103,13 +104,9 @@ void connector_state::hello(const std::string& node, const std::string& run, con
   const auto not_answered = [this, node, run](const caf::error& e) {
     failed(node, run, "no answer to hello: " + caf::to_string(e));
   };
-  if (wire == 1)
-    self->request(caf::actor_cast<peer_v1_actor>(found), hello_timeout, hello_atom_v, config.node, config.run, own_peer)
-        .then(answered, not_answered);
-  else
-    self->request(caf::actor_cast<peer_actor>(found), hello_timeout, hello_atom_v, config.node, config.run, own_peer,
-                  wire)
-        .then(answered, not_answered);
+  self->request(caf::actor_cast<last_peer_actor>(found), hello_timeout, hello_atom_v, config.node, config.run, own_peer,
+                wire)
+      .then(answered, not_answered);
 }
 
 void connector_state::linked(const std::string& node, const std::string& run, const caf::strong_actor_ptr& to,
@@ -118,7 +115,7 @@ void connector_state::linked(const std::string& node, const std::string& run, co
   l.dialing = false;
   if (!l.run.empty() && l.run != run)
     return;
-  const auto handle = caf::actor_cast<peer_v1_actor>(to);
+  const auto handle = caf::actor_cast<last_peer_actor>(to);
   if (l.to == handle)
     return;
   l.run = run;

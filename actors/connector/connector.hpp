@@ -30,7 +30,7 @@ struct connector_state {
   struct link {
     std::string run;
     std::string address;
-    peer_v1_actor to;
+    last_peer_actor to;
     bool dialing = false;
     std::int64_t retry_at = 0;
     std::int64_t delay_ms = 0;

@@ -251,6 +251,7 @@ node_root_actor::behavior_type node_agent_state::make_behavior() {
       [this](settings_atom, tenant_id tenant, const settings_ptr& fresh) { remember(tenant, fresh); },
       [this](train_atom, tenant_id tenant, const std::string& kind) { return train(tenant, kind); },
       [this](host_atom, tenant_id tenant, const std::string& kind) { return train_for_peer(tenant, kind); },
+      [this](score_atom, const score_order& order) { return score(order); },
       [this](control_atom, tenant_id tenant, const control_ptr& control) { return send_control(tenant, *control); },
       [this](drain_atom) { return drain(); },
       [this](status_atom) { return statuses(); },

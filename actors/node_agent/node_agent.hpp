@@ -60,7 +60,7 @@ struct node_agent_state {
   };
 
   struct linked_peer {
-    /// Of a node of wire version 1 only what that one knows may be asked.
+    /// Of a node of the last wire version only what that one knows may be asked.
     peer_actor to;
     std::int32_t wire = 0;
   };
@@ -129,6 +129,10 @@ struct node_agent_state {
   void trained(const training_order& order, const training_ptr& done);
   void trainings_lost(const std::string& node);
   caf::result<training_report> train_for_peer(tenant_id tenant, const std::string& kind);
+
+  // node_scoring.cpp: scores without storing.
+  caf::result<score_report> score(const score_order& order);
+  void ask_score(const score_order& order, caf::typed_response_promise<score_report> promise, int tries);
 
   // node_hosting.cpp: the ingestion children on this node.
   std::string own_name() const;

@@ -77,8 +77,8 @@ void node_agent_state::attend_owner(tenant_id tenant, slot_id slot) {
     ask_supervisor(tenant, held->claim->epoch);
     return;
   }
-  if (const auto owner = owner_of(slot); owner.wire >= hosting_wire)
-    self->request(owner.to, attend_timeout, attend_atom_v, attend_note{tenant, slot, own_name()})
+  if (const auto owner = owner_of(slot).to)
+    self->request(owner, attend_timeout, attend_atom_v, attend_note{tenant, slot, own_name()})
         .then([this, tenant] { hosted[tenant].asking = false; },
               [this, tenant](const caf::error&) { not_within_reach(tenant); });
   else
@@ -105,9 +105,8 @@ void node_agent_state::not_attended(tenant_id tenant, const std::string& why) {
     refuse(*request, why);
 }
 
-/// An append needs no slot: without a supervisor, or with one on a node of an older version, the child
-/// works alone, by the limits that were last known, until one takes it up. Where the tenant has a rate it still borrows
-/// of its owner.
+/// An append needs no slot: without a supervisor the child works alone, by the limits that were last known, until one
+/// takes it up. Where the tenant has a rate it still borrows of its owner.
 void node_agent_state::not_within_reach(tenant_id tenant) {
   auto& h = hosted[tenant];
   h.asking = false;

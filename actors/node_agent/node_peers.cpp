@@ -31,7 +31,7 @@ cluster::census node_agent_state::own_census() const {
   return out;
 }
 
-/// Without those that do not answer, or do not know the question.
+/// Without those that do not answer.
 caf::result<std::vector<cluster::census>> node_agent_state::census(bool everywhere) {
   auto found = std::make_shared<std::vector<cluster::census>>(1, own_census());
   auto promise = self->make_response_promise<std::vector<cluster::census>>();
@@ -41,8 +41,8 @@ caf::result<std::vector<cluster::census>> node_agent_state::census(bool everywhe
       promise.deliver(*found);
   };
   for (const auto& [node, link] : peers) {
-    if (!everywhere || link.wire < hosting_wire)
-      continue;
+    if (!everywhere)
+      break;
     ++*left;
     self->request(link.to, census_timeout, census_atom_v)
         .then(

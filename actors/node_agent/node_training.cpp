@@ -65,8 +65,7 @@ caf::result<training_ptr> node_agent_state::train(tenant_id tenant, const std::s
   const training_order order{++trainings_ordered, tenant, kind, self->make_response_promise<training_ptr>(), ""};
   std::set<node_id> linked;
   for (const auto& [node, link] : peers)
-    if (link.wire >= hosting_wire)
-      linked.insert(node_id{node});
+    linked.insert(node_id{node});
   const auto where = part && view ? cluster::node_with_room(*view, node_id{own_name()}, linked) : node_id{own_name()};
   if (where.value == own_name())
     train_here(order);

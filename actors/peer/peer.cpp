@@ -15,9 +15,7 @@ std::string peer_state::hello(const std::string& node, const std::string& from_r
 
 peer_actor::behavior_type peer_state::make_behavior() {
   return {
-      [this](hello_atom, const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from) {
-        return hello(node, from_run, from, 1);
-      },
+      [this](hello_atom, const std::string&, const std::string&, const caf::strong_actor_ptr&) { return run; },
       [this](hello_atom, const std::string& node, const std::string& from_run, const caf::strong_actor_ptr& from,
              std::int32_t wire) { return hello(node, from_run, from, wire); },
       [this](wake_atom) { self->send(agent, wake_atom_v); },
@@ -37,6 +35,10 @@ peer_actor::behavior_type peer_state::make_behavior() {
       },
       [this](train_atom, tenant_id tenant, const std::string& kind) -> caf::result<training_report> {
         return self->delegate(agent, host_atom_v, tenant, kind);
+      },
+      [this](score_atom, score_order order) -> caf::result<score_report> {
+        order.handed_on = true;
+        return self->delegate(agent, score_atom_v, std::move(order));
       },
       [this](census_atom) -> caf::result<std::vector<cluster::census>> {
         return self->delegate(agent, census_atom_v, false);

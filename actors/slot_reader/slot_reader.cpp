@@ -349,6 +349,7 @@ slot_reader_actor::behavior_type slot_reader_state::make_behavior() {
         machine->on_tenant_deleted(tenant);
         return caf::unit;
       },
+      [this](score_atom, const score_order& order) { return score(order); },
       [this](status_atom) {
         slot_status s{slot, {}, context->log.end(log_topic::raw, slot), 0, 0, state};
         if (machine) {

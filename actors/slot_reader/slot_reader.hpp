@@ -36,6 +36,17 @@ struct slot_reader_state {
   void be_busy(std::int64_t for_ms);
   void finish_drain();
   void trim();
+
+  // slot_scores.cpp: scores without storing.
+  struct waiting_score {
+    caf::typed_response_promise<score_report> promise;
+    score_order order;
+    /// As of clock::monotonic_ms.
+    std::int64_t until_ms = 0;
+  };
+  caf::result<score_report> score(const score_order& order);
+  void look_after_waiting();
+  void ask_children(const waiting_score& w);
   time_ms now() const;
 
   /// Runs the machine and then what it says.
@@ -47,6 +58,7 @@ struct slot_reader_state {
     f(*machine, actions);
     carry_out(actions);
     finish_drain();
+    look_after_waiting();
   }
 
   slot_reader_actor::pointer self;
@@ -62,6 +74,8 @@ struct slot_reader_state {
   std::shared_ptr<std::atomic<bool>> woken = std::make_shared<std::atomic<bool>>(false);
   std::unordered_map<tenant_id, std::pair<std::uint64_t, tenant_supervisor_actor>> supervisors;
   std::vector<caf::typed_response_promise<void>> draining;
+  /// Until their tenant is awake; bounded.
+  std::vector<waiting_score> waiting;
   bool drain_wanted = false;
   bool taking = false;
   bool beating = false;

@@ -143,9 +143,7 @@ route events_route(const ingest_port& port) {
   r.method = "POST";
   r.pattern = "/v1/events";
   r.needed = scope::ingest;
-  r.content_types = {"application/json", "application/x-ndjson", "application/ndjson", "text/plain",
-                     // What curl -d says when nobody tells it otherwise.
-                     "application/x-www-form-urlencoded"};
+  r.content_types = event_body_types();
   r.zstd = true;
   r.handle = [port](request in, responder answer) {
     const auto ack = in.query_value("ack").value_or("durable");
@@ -164,6 +162,12 @@ route events_route(const ingest_port& port) {
 }
 
 } // namespace
+
+std::vector<std::string> event_body_types() {
+  return {"application/json", "application/x-ndjson", "application/ndjson", "text/plain",
+          // What curl -d says when nobody tells it otherwise.
+          "application/x-www-form-urlencoded"};
+}
 
 std::vector<route> ingest_routes(ingest_port port) {
   std::vector<route> out;

@@ -10,4 +10,7 @@ namespace pulse::http {
 
 std::vector<route> ingest_routes(ingest_port port);
 
+/// What a body with events may be called.
+std::vector<std::string> event_body_types();
+
 } // namespace pulse::http

@@ -123,12 +123,11 @@ std::string risk_json(const risk& r) {
   return std::move(o.flag("degraded", r.degraded).raw("parts", parts_json(r.parts))).done();
 }
 
-} // namespace
+void append_identity(json_object& o, const event& e) {
+  o.text("id", e.id.str()).text_or_null("message_id", e.message_id).text("type", e.type).text("name", e.name);
+}
 
-std::string event_json(const event& e, bool with_risk) {
-  json_object o;
-  o.number("tenant", e.tenant.value).text("id", e.id.str()).text_or_null("message_id", e.message_id);
-  o.text("type", e.type).text("name", e.name).flag("test", e.test);
+std::string finished(json_object o, const event& e, bool with_risk) {
   o.time("occurred_at", e.occurred_at).time("received_at", e.received_at);
   o.text_or_null("customer", e.customer).text_or_null("anonymous_id", e.anonymous_id);
   o.text_or_null("store", e.store).text_or_null("campaign", e.campaign);
@@ -141,6 +140,22 @@ std::string event_json(const event& e, bool with_risk) {
     o.raw("risk", risk_json(e.risk));
   o.raw("properties", e.properties).raw("context", e.context);
   return std::move(o.raw("provenance", origins_json(e.origins)).raw("warnings", notes_json(e.notes))).done();
+}
+
+} // namespace
+
+std::string event_json(const event& e, bool with_risk) {
+  json_object o;
+  o.number("tenant", e.tenant.value);
+  append_identity(o, e);
+  o.flag("test", e.test);
+  return finished(std::move(o), e, with_risk);
+}
+
+std::string scored_event_json(const event& e) {
+  json_object o;
+  append_identity(o, e);
+  return finished(std::move(o), e, true);
 }
 
 } // namespace pulse

@@ -23,4 +23,7 @@ std::string money_json(const money& m);
 /// `tenant` and `test` in front.
 std::string event_json(const event& e, bool with_risk);
 
+/// The public form of a stored event, of one that was scored and not stored.
+std::string scored_event_json(const event& e);
+
 } // namespace pulse

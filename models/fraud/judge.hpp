@@ -30,6 +30,11 @@ public:
     return trees_;
   }
 
+  /// What it takes in memory, about.
+  std::size_t memory_bytes() const {
+    return trees_.memory_bytes() + highest_.capacity() * sizeof(float);
+  }
+
   /// Share of legitimate events with at least this margin, in (0, 1]: (k + 1) / (n + 1) for k of n.
   double tail(float margin) const;
 

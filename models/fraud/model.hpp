@@ -42,6 +42,11 @@ public:
     return features_;
   }
 
+  /// What it takes in memory, about.
+  std::size_t memory_bytes() const {
+    return nodes_.capacity() * sizeof(node) + starts_.capacity() * sizeof(std::uint32_t);
+  }
+
   /// Log-odds; NaN is missing and goes the way that the split learnt for it.
   float margin(std::span<const float> row) const;
 

@@ -63,6 +63,18 @@ result<void> tenant_scorer::set_shadow(std::shared_ptr<const fraud::judge> judge
   return put(std::move(judge), shadow_fraud_);
 }
 
+std::size_t tenant_scorer::model_bytes() const {
+  std::size_t out = 0;
+  if (model_ && !pooled_)
+    out += model_->model->memory_bytes();
+  if (shadow_model_)
+    out += shadow_model_->model->memory_bytes();
+  for (const auto* f : {&fraud_, &shadow_fraud_})
+    if (*f)
+      out += (*f)->judge->memory_bytes();
+  return out;
+}
+
 void tenant_scorer::set_policy(const risk_policy& policy) {
   options_.policy = policy;
 }

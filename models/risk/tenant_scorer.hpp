@@ -91,6 +91,9 @@ public:
   /// last event. They belong into one transaction.
   std::vector<chunk_image> take_dirty_images(log_offset as_of);
 
+  /// Memory that models take which are held for this tenant alone.
+  std::size_t model_bytes() const;
+
   /// Events that moved the state since the last images.
   std::size_t events_since_images() const {
     return events_since_images_;

@@ -24,7 +24,7 @@ void machine::pump(lane& l, time_ms now, std::vector<action>& out) {
     return;
   switch (l.phase) {
     case phase::asleep:
-      if ((set_aside(l) && !is_far_behind(l)) || now < l.retry_at)
+      if ((set_aside(l) && !is_far_behind(l) && !l.called) || now < l.retry_at)
         return;
       l.phase = phase::loading;
       l.incarnation = next_incarnation_++;
@@ -67,6 +67,7 @@ void machine::on_load_failed(tenant_id tenant, std::uint64_t incarnation, const 
 }
 
 void machine::quarantine(lane& l, const std::string& why, std::vector<action>& out) {
+  l.called = false;
   if (std::exchange(l.quarantined, true))
     return;
   l.quarantine_reason = why;
@@ -84,6 +85,7 @@ void machine::fall_asleep(lane& l, time_ms now) {
   l.replay_items.clear();
   l.replay_reading = false;
   l.incarnation = 0;
+  l.model_bytes = 0;
   l.retry_delay_ms = std::clamp(l.retry_delay_ms * 2, config_.retry_delay_ms_min, config_.retry_delay_ms_max);
   l.retry_at = time_ms{now.value + l.retry_delay_ms};
 }
@@ -110,6 +112,7 @@ void machine::pump_replay(lane& l, time_ms now, std::vector<action>& out) {
   if (l.replay_items.empty()) {
     if (l.replay_from >= l.replay_to) {
       l.phase = phase::live;
+      l.called = false;
       pump_live(l, now, out);
       return;
     }
@@ -198,6 +201,7 @@ void machine::on_part_done(part_result r, time_ms now, std::vector<action>& out)
     return;
   auto& l = it->second;
   l.request = 0;
+  l.model_bytes = r.model_bytes;
   if (l.phase == phase::replaying) {
     const auto through = l.replay_items[l.request_items - 1].offset;
     l.replay_items.erase(l.replay_items.begin(), l.replay_items.begin() + static_cast<std::ptrdiff_t>(l.request_items));
@@ -325,19 +329,47 @@ void machine::release_imaged(const slot::batch& done, std::vector<action>& out) 
   }
 }
 
+void machine::on_call(tenant_id tenant, time_ms now, std::vector<action>& out) {
+  if (!cannot_wake(tenant).empty())
+    return;
+  auto& l = lane_of(tenant, now);
+  l.active_at = now;
+  if (l.phase == phase::live)
+    return;
+  l.called = true;
+  pump(l, now, out);
+}
+
+bool machine::is_live(tenant_id tenant) const {
+  const auto it = lanes_.find(tenant);
+  return it != lanes_.end() && it->second.phase == phase::live;
+}
+
+std::string machine::cannot_wake(tenant_id tenant) const {
+  if (stopped_ || draining_)
+    return "the slot is handed over or has stopped";
+  if (deleted_.contains(tenant))
+    return "the tenant is deleted";
+  const auto it = lanes_.find(tenant);
+  return it != lanes_.end() && it->second.quarantined ? it->second.quarantine_reason : "";
+}
+
 /// Puts idle tenants to sleep: those whose state is stored are released, the others image it first.
 void machine::passivate(time_ms now, std::vector<action>& out) {
   auto surplus = static_cast<std::int64_t>(tenants_awake()) - static_cast<std::int64_t>(config_.tenants_awake_max);
+  auto hot = model_bytes();
   std::vector<std::pair<time_ms, tenant_id>> idle;
   for (const auto& [tenant, l] : lanes_)
     if (l.phase == phase::live && l.request == 0 && l.pending.empty() && !l.flushing)
       idle.emplace_back(l.active_at, tenant);
   std::sort(idle.begin(), idle.end());
   for (const auto& [active_at, tenant] : idle) {
-    if (!draining_ && surplus <= 0 && now.value - active_at.value < config_.idle_ms)
+    const bool fits = surplus <= 0 && hot <= config_.model_bytes_max;
+    if (!draining_ && fits && now.value - active_at.value < config_.idle_ms)
       break;
-    --surplus;
     auto& l = lanes_.at(tenant);
+    --surplus;
+    hot -= l.model_bytes;
     if (l.last > l.image_as_of) {
       send_flush(l, out);
       continue;

@@ -172,6 +172,13 @@ std::size_t machine::tenants_awake() const {
       std::count_if(lanes_.begin(), lanes_.end(), [](const auto& l) { return l.second.phase != phase::asleep; }));
 }
 
+std::size_t machine::model_bytes() const {
+  std::size_t out = 0;
+  for (const auto& [tenant, l] : lanes_)
+    out += l.model_bytes;
+  return out;
+}
+
 void machine::on_tenant_deleted(tenant_id tenant) {
   deleted_.insert(tenant);
 }

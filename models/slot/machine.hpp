@@ -38,6 +38,8 @@ struct machine_config {
   /// A tenant without events for so long is put to sleep; the longest idle first when more are awake.
   std::int64_t idle_ms = 300000;
   std::size_t tenants_awake_max = 2000;
+  /// What the models of tenants that are awake may take in memory; the longest idle sleep first when it is more.
+  std::size_t model_bytes_max = std::size_t{1} << 30;
   /// More poison than this within a minute: the tenant's events are set aside untried.
   std::size_t poison_per_minute_max = 100;
 };
@@ -137,6 +139,13 @@ public:
   void on_committed(std::uint64_t seq, time_ms now, std::vector<action>& out);
   /// A retryable error is tried again with growing delay; any other stops the slot.
   void on_commit_failed(std::uint64_t seq, const error& why, time_ms now, std::vector<action>& out);
+  /// Somebody asks the tenant's children: a sleeping tenant wakes, one that is awake stays so. May be called again and
+  /// again.
+  void on_call(tenant_id tenant, time_ms now, std::vector<action>& out);
+  /// Its children have everything that was answered; what is sent to them now is answered as of that, or of later.
+  bool is_live(tenant_id tenant) const;
+  /// Why it does not wake; empty: it does.
+  std::string cannot_wake(tenant_id tenant) const;
   /// The tenant is a tombstone: records that are split from now on are counted and dropped.
   void on_tenant_deleted(tenant_id tenant);
   /// Call about every read_interval_ms while anything is under way, every second otherwise.
@@ -162,6 +171,8 @@ public:
   }
 
   std::size_t tenants_awake() const;
+  /// Of the models that are in memory for one tenant each.
+  std::size_t model_bytes() const;
 
 private:
   struct open_batch {
@@ -193,6 +204,10 @@ private:
     std::uint64_t flush_request = 0;
     /// Its images are on their way into the store, after which it may sleep.
     bool flushing = false;
+    /// Somebody asks its children, and waits until they are live.
+    bool called = false;
+    /// Of the models that its children hold for it alone.
+    std::size_t model_bytes = 0;
     std::deque<place> pending;
 
     log_offset image_as_of{-1};

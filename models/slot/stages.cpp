@@ -1,5 +1,6 @@
 #include "models/slot/stages.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -314,8 +315,9 @@ part_result scoring_stage::work(enriched_part p) {
     first = i + 1;
   }
   impl_->score(std::span(p.items).subspan(first), p.replay);
+  // What is not of the log has no offset.
   if (!p.items.empty())
-    impl_->last = p.items.back().offset;
+    impl_->last = std::max(impl_->last, p.items.back().offset);
   if (p.take_images) {
     if (!(p.settings == impl_->stored)) {
       out.images.push_back({control_chunk, impl_->last, encode_in_force(p.settings)});
@@ -328,6 +330,7 @@ part_result scoring_stage::work(enriched_part p) {
   }
   if (!p.replay)
     out.results = std::move(p.items);
+  out.model_bytes = impl_->scorer.model_bytes();
   return out;
 }
 

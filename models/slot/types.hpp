@@ -92,6 +92,8 @@ struct part_result {
   std::vector<processed> results;
   /// All dirty chunks, when they were asked for.
   std::vector<chunk_image> images;
+  /// Memory that models take which are held for this tenant alone.
+  std::size_t model_bytes = 0;
 };
 
 struct tenant_images {

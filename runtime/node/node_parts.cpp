@@ -32,6 +32,7 @@ slot::machine_config slot_config(const settings& s) {
   c.image_events = s.image_events;
   c.idle_ms = s.tenant_idle_ms;
   c.tenants_awake_max = static_cast<std::size_t>(s.tenants_awake_max);
+  c.model_bytes_max = static_cast<std::size_t>(s.tenants_models_mib) << 20U;
   return c;
 }
 

@@ -18,6 +18,7 @@
 #include "http/handlers/openapi.hpp"
 #include "http/handlers/query.hpp"
 #include "http/handlers/rules_dry_run.hpp"
+#include "http/handlers/score.hpp"
 #include "http/handlers/sources.hpp"
 #include "http/handlers/tenants.hpp"
 #include "http/handlers/versions.hpp"
@@ -184,6 +185,26 @@ http::version_ports make_version_ports(const route_parts& p) {
   return out;
 }
 
+/// A short-lived actor waits for the answer, as with trainings.
+score_port make_score_port(const route_parts& p) {
+  return [agent = p.agent, &system = p.system](tenant_id tenant, std::vector<std::string> records, auto done) {
+    system.spawn([agent, order = score_order{tenant, {}, std::move(records)},
+                  done = std::move(done)](caf::event_based_actor* self) {
+      self->request(agent, std::chrono::seconds(15), score_atom_v, order)
+          .then(
+              [done](const score_report& r) {
+                if (r.ok)
+                  done(r.lines);
+                else
+                  done(error{static_cast<ec>(r.code), r.detail, ""});
+              },
+              [done](const caf::error& e) {
+                done(error{ec::timeout, "no score came in time: " + caf::to_string(e), ""});
+              });
+    });
+  };
+}
+
 } // namespace
 
 route_lists make_routes(const route_parts& p) {
@@ -192,6 +213,8 @@ route_lists make_routes(const route_parts& p) {
     caf::anon_send(agent, ingest_atom_v, std::move(request));
   };
   out.gateway = http::ingest_routes(ingest);
+  out.gateway.push_back(http::score_route(
+      {p.workers, make_score_port(p), system_clock(), system_random(), p.conf.horizon_days * day_ms}));
   for (auto& r : http::health_routes(p.ready, p.spilled))
     out.gateway.push_back(std::move(r));
 

@@ -156,6 +156,8 @@ const std::vector<setting>& all_settings() {
         number("tenant.idle_ms", &s::tenant_idle_ms, 100, 86400000, "ms without events after which a tenant sleeps"),
         number("tenant.awake_max", &s::tenants_awake_max, 1, 1000000,
                "tenants awake in a slot; the longest idle sleeps first"),
+        number("tenant.models_mib", &s::tenants_models_mib, 1, 1 << 20,
+               "MiB of tenants' own models that a slot keeps in memory; over it the longest idle sleeps first"),
         number("drain_ms_max", &s::drain_ms_max, 100, 600000,
                "ms that SIGTERM waits for what is under way; three times as long where slots go to other nodes"),
         number("worker_threads", &s::worker_threads, 1, 64,

@@ -66,6 +66,7 @@ struct settings {
   std::int64_t image_events = 20000;
   std::int64_t tenant_idle_ms = 300000;
   std::int64_t tenants_awake_max = 2000;
+  std::int64_t tenants_models_mib = 1024;
   std::int64_t drain_ms_max = 10000;
   std::int64_t worker_threads = 4;
   std::int64_t limits_rate = 1000;

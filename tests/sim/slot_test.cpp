@@ -42,6 +42,7 @@ const test::world_faults all_faults{.child_killed = 0.05,
                                     .commit_fails = 0.1,
                                     .answer_of_commit_lost = 0.1,
                                     .owner_changes = 0.003,
+                                    .called = 0.02,
                                     .as_of_lags = true};
 
 /// What one run came to: by offset `failed`, or the score.
@@ -379,4 +380,92 @@ TEST_CASE("without the epoch check a zombie's effects show", "[slot][negative]")
 
 TEST_CASE("without a chunk's as_of a replay folds twice", "[slot][negative]") {
   CHECK(failing_seeds(all_faults, true) > 0);
+}
+
+namespace {
+
+/// Answers every action at once, as a store and children would that never fail; each child holds `model_bytes`.
+void settle(slot::machine& m, time_ms now, std::vector<slot::action>& out, std::size_t model_bytes,
+            std::vector<tenant_id>& released) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto a = out[i];
+    if (const auto* load = std::get_if<slot::load_action>(&a)) {
+      m.on_loaded(load->tenant, load->incarnation, log_offset{-1}, {}, now, out);
+    } else if (const auto* send = std::get_if<slot::send_action>(&a)) {
+      slot::part_result r;
+      r.request = send->part.request;
+      r.tenant = send->part.tenant;
+      r.results.resize(send->part.items.size());
+      r.model_bytes = model_bytes;
+      if (send->part.take_images)
+        r.images.push_back({0, log_offset{0}, ""});
+      m.on_part_done(std::move(r), now, out);
+    } else if (const auto* commit = std::get_if<slot::commit_action>(&a)) {
+      m.on_committed(commit->batch->seq, now, out);
+    } else if (const auto* gone = std::get_if<slot::release_action>(&a)) {
+      released.push_back(gone->tenant);
+    }
+  }
+  out.clear();
+}
+
+slot::item record_of(int tenant, std::int64_t at) {
+  return {log_offset{at}, tenant_id{tenant}, std::make_shared<const std::string>("x"), false};
+}
+
+} // namespace
+
+TEST_CASE("models over the budget put the tenant to sleep that has been idle longest", "[slot][f:5.2]") {
+  slot::machine_config config;
+  config.model_bytes_max = 1000;
+  slot::machine m(config, log_offset{0}, {});
+  std::vector<slot::action> out;
+  std::vector<tenant_id> released;
+  m.start(time_ms{0}, out);
+  m.on_records({record_of(1, 0)}, false, time_ms{0}, out);
+  settle(m, time_ms{0}, out, 600, released);
+  m.tick(time_ms{100}, out);
+  settle(m, time_ms{100}, out, 600, released);
+  CHECK(released.empty());
+  m.on_records({record_of(2, 1)}, false, time_ms{100}, out);
+  settle(m, time_ms{100}, out, 600, released);
+  CHECK(m.model_bytes() == 1200);
+  m.tick(time_ms{200}, out);
+  settle(m, time_ms{200}, out, 600, released);
+  CHECK(released == std::vector{tenant_id{1}});
+  CHECK(m.model_bytes() == 600);
+  CHECK(m.is_live(tenant_id{2}));
+}
+
+TEST_CASE("a call wakes a tenant that sleeps, and none that cannot wake", "[slot][f:4.1]") {
+  slot::machine m({}, log_offset{0}, {});
+  std::vector<slot::action> out;
+  std::vector<tenant_id> released;
+  m.start(time_ms{0}, out);
+  out.clear();
+  CHECK_FALSE(m.is_live(tenant_id{1}));
+  m.on_call(tenant_id{1}, time_ms{0}, out);
+  m.on_call(tenant_id{1}, time_ms{0}, out);
+  CHECK(std::count_if(out.begin(), out.end(),
+                      [](const auto& a) { return std::holds_alternative<slot::load_action>(a); }) == 1);
+  settle(m, time_ms{0}, out, 0, released);
+  CHECK(m.is_live(tenant_id{1}));
+  // Nobody calls again: it sleeps as others do.
+  m.tick(time_ms{400'000}, out);
+  settle(m, time_ms{400'000}, out, 0, released);
+  CHECK(released == std::vector{tenant_id{1}});
+  CHECK_FALSE(m.is_live(tenant_id{1}));
+
+  m.on_call(tenant_id{2}, time_ms{400'000}, out);
+  const auto load = std::get<slot::load_action>(out.front());
+  out.clear();
+  m.on_load_failed(load.tenant, load.incarnation, {ec::corrupt, "broken image", ""}, time_ms{400'000}, out);
+  out.clear();
+  CHECK(m.cannot_wake(tenant_id{2}).find("broken image") != std::string::npos);
+  m.on_call(tenant_id{2}, time_ms{500'000}, out);
+  m.tick(time_ms{500'000}, out);
+  CHECK(
+      std::none_of(out.begin(), out.end(), [](const auto& a) { return std::holds_alternative<slot::load_action>(a); }));
+  m.on_tenant_deleted(tenant_id{3});
+  CHECK(m.cannot_wake(tenant_id{3}) == "the tenant is deleted");
 }

@@ -35,6 +35,16 @@ void slot_world::take_over() {
   act(fresh, actions);
 }
 
+void slot_world::call(owner& o) {
+  // Some of them never sent anything.
+  const tenant_id tenant{static_cast<std::int32_t>(random_() % 8) + 1};
+  std::vector<slot::action> actions;
+  o.machine.on_call(tenant, now_, actions);
+  act(o, actions);
+  if (o.machine.is_live(tenant) && !o.children.contains(tenant))
+    violations_.push_back("a tenant is live and has no children");
+}
+
 void slot_world::later(owner& o, deed what, std::int64_t within_ms) {
   const auto at = now_.value + 1 + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(within_ms));
   queue_.emplace(at, std::pair{&o, std::move(what)});
@@ -55,6 +65,8 @@ bool slot_world::run() {
       return true;
     if (!current.draining && owners_.size() < owners_max && chance(faults_.owner_changes))
       take_over();
+    if (chance(faults_.called))
+      call(*owners_[random_() % owners_.size()]);
     if (queue_.empty() || queue_.begin()->first > now_.value + 25) {
       now_.value += 25;
       for (std::size_t i = 0; i < owners_.size(); ++i) {

@@ -34,6 +34,8 @@ struct world_faults {
   double commit_fails = 0;
   double answer_of_commit_lost = 0;
   double owner_changes = 0;
+  /// Somebody asks a tenant's children.
+  double called = 0;
   bool as_of_lags = false;
   /// Negative controls: each takes one guard out.
   bool without_epoch_check = false;
@@ -98,6 +100,7 @@ private:
 
   bool chance(double p);
   void take_over();
+  void call(owner& o);
   void later(owner& o, deed what, std::int64_t within_ms = 20);
   void act(owner& o, std::vector<slot::action>& actions);
   void read(owner& o, const slot::read_action& a);

@@ -119,8 +119,9 @@ TEST_CASE("a node of the last wire version and a newer one work side by side", "
     const auto tenant = w.guest_of(*door);
     REQUIRE(tenant > 0);
     CHECK(eventually([&] { return door->send(tenant, "to " + door->name); }));
+    CHECK(eventually([&] { return door->census().ingestion_of_others == 1; }));
     // The other one is not asked for what it does not know.
-    CHECK(door->census().ingestion_alone == 1);
+    CHECK(door->score(tenant).find("older version") != std::string::npos);
   }
   const auto tenant = w.guest_of(*w.b);
   {
@@ -153,4 +154,19 @@ TEST_CASE("a training is done on the node with more room, and its answer comes b
   }));
   // A fake store has no history: the trainer says so.
   REQUIRE(eventually([&] { return w.a->train(tenant).find("events") != std::string::npos && w.b->trainings() > 0; }));
+}
+
+TEST_CASE("either node scores an event for the one that holds its tenant, and stores nothing",
+          "[threads][cluster][f:4.1]") {
+  linked_pair w;
+  for (auto* door : {w.a.get(), w.b.get()}) {
+    INFO(door->name);
+    const auto tenant = w.guest_of(*door);
+    REQUIRE(tenant > 0);
+    // It sleeps, and wakes for this.
+    const auto said = door->score(tenant);
+    INFO(said);
+    CHECK(said.find(R"("risk":{"score":)") != std::string::npos);
+  }
+  CHECK(w.db->stored() == 0);
 }

@@ -12,6 +12,7 @@
 
 #include "actors/message_types.hpp"
 #include "actors/node_agent/node_agent.hpp"
+#include "models/event/raw_codec.hpp"
 #include "tests/support/fake_cluster_store.hpp"
 #include "tests/support/fake_event_log.hpp"
 #include "tests/support/fake_stores.hpp"
@@ -249,6 +250,21 @@ struct running_node {
     std::string said;
     self->request(agent, 30s, train_atom_v, tenant_id{tenant}, std::string("train"))
         .receive([&](const training_ptr& done) { said = *done ? "trained" : done->err().detail; },
+                 [&](const caf::error& e) { said = caf::to_string(e); });
+    return said;
+  }
+
+  /// What an event would be scored; an error's words where it is not.
+  std::string score(int tenant) {
+    raw_event raw;
+    raw.type = "track";
+    raw.test = true;
+    raw.received_at = raw.occurred_at = system_clock().now();
+    raw.body = R"({"type":"track","event":"Order Completed","userId":"u1","properties":{"revenue":5}})";
+    caf::scoped_actor self(*system);
+    std::string said;
+    self->request(agent, 30s, score_atom_v, score_order{tenant_id{tenant}, {}, {encode(raw)}})
+        .receive([&](const score_report& r) { said = r.ok ? r.lines.at(0).event : r.detail; },
                  [&](const caf::error& e) { said = caf::to_string(e); });
     return said;
   }
