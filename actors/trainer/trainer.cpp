@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/trainer/cards.hpp"
+#include "base/background.hpp"
 #include "models/fraud/challenge.hpp"
 #include "models/risk/drift_check.hpp"
 #include "models/risk/pooled.hpp"
@@ -229,7 +230,8 @@ training_ptr trainer_state::answer(tenant_id tenant, const std::string& wanted) 
   const auto started = context->time.monotonic_ms();
   const auto kind = parse_training(wanted);
   auto done = std::make_shared<result<training_outcome>>(
-      kind ? train(tenant, *kind) : error{ec::invalid, "there is no training '" + wanted + "'", ""});
+      kind ? in_background([&] { return train(tenant, *kind); })
+           : error{ec::invalid, "there is no training '" + wanted + "'", ""});
   const auto seconds = static_cast<double>(context->time.monotonic_ms() - started) / 1000.0;
   if (kind != training_kind::drift)
     context->metrics.trained(seconds, done->ok());

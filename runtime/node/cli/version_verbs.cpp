@@ -48,6 +48,7 @@ struct document_group {
   std::string path;
   std::string help;
   bool dry_run = false;
+  std::string effect = "with the next events";
 };
 
 /// As it is: the node says what is wrong with it, and where.
@@ -70,14 +71,14 @@ void show_incidents(const json& done) {
     fmt::print("  next: {}\n", done.value("hint", ""));
 }
 
-void show_done(const std::string& verb, const std::string& file, const json& done) {
+void show_done(const document_group& g, const std::string& verb, const std::string& file, const json& done) {
   for (const auto& w : done.value("warnings", json::array()))
     fmt::print(stderr, "warning: {}: {}: {}\n", w.value("pointer", ""), w.value("code", ""), w.value("detail", ""));
   if (verb == "check")
     fmt::print("{} can be published\n", file);
   else if (verb == "publish")
-    fmt::print("version {} takes effect with the next events\n",
-               text_of(done, done.contains("version") ? "version" : "from_version"));
+    fmt::print("version {} takes effect {}\n", text_of(done, done.contains("version") ? "version" : "from_version"),
+               g.effect);
   else if (done.contains("events"))
     fmt::print("{} events, {} would change\n{}\n", done.at("events").dump(), done.at("changed").dump(), done.dump(2));
   else
@@ -98,16 +99,12 @@ void add_documents(CLI::App& program, const document_group& g) {
     command->callback([o, g, verb = verb] {
       const auto document = read_document(o->file);
       const auto done = ask_with(*o, "POST", tenant_path(*o, g.path + "/" + verb), document);
-      show(*o, done, [&] { show_done(verb, o->file, done); });
+      show(*o, done, [&] { show_done(g, verb, o->file, done); });
     });
   }
   add_list(*group, g.kind, g.path);
   add_rollback(*group, g.kind, g.path);
 }
-
-} // namespace
-
-namespace {
 
 void add_promote(CLI::App& model) {
   auto o = std::make_shared<version_options>();
@@ -182,7 +179,8 @@ void add_version_verbs(CLI::App& program) {
   add_documents(program, {"mapping", "/mappings", "a tenant's mapping of its own names to PulseEcom's", true});
   add_documents(program, {"rules", "/rules", "a tenant's rules: points and outcomes of its own", true});
   add_documents(program, {"lists", "/lists", "lists that a tenant's rules look into", false});
-  add_documents(program, {"detectors", "/detectors", "what the watch over a tenant's metrics minds", true});
+  add_documents(program, {"detectors", "/detectors", "what the watch over a tenant's metrics minds", true,
+                          "with the next hour that is watched"});
 }
 
 } // namespace pulse::cli
