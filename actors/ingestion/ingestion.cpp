@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/encoding.hpp"
 #include "models/event/raw_codec.hpp"
 #include "telemetry/log.hpp"
 
@@ -33,16 +34,23 @@ request_context context_of(const ingest_request& request, const actor_context& c
   return out;
 }
 
-bool recent_event_ids::has(const event_id& id) const {
-  const std::lock_guard lock(mutex_);
-  return known_.contains(id);
+std::optional<event_id> key_of(const raw_event& raw) {
+  if (raw.kind == raw_kind::refused || raw.message_id.empty())
+    return std::nullopt;
+  return raw.timed ? raw.id : event_id{uuid{hash_parts({"message", raw.message_id})}};
 }
 
-void recent_event_ids::add(const event_id& id) {
+std::optional<event_id> recent_event_ids::find(const event_id& key) const {
   const std::lock_guard lock(mutex_);
-  if (!known_.insert(id).second)
+  const auto at = known_.find(key);
+  return at == known_.end() ? std::nullopt : std::optional(at->second);
+}
+
+void recent_event_ids::add(const event_id& key, const event_id& id) {
+  const std::lock_guard lock(mutex_);
+  if (!known_.emplace(key, id).second)
     return;
-  order_.push_back(id);
+  order_.push_back(key);
   if (order_.size() <= recent_max)
     return;
   known_.erase(order_.front());
@@ -97,18 +105,20 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
   std::vector<log_entry> entries;
   entries.reserve(parsed.events.size());
   std::int64_t counts[3] = {0, 0, 0};
-  std::vector<event_id> fresh;
+  std::vector<std::pair<event_id, event_id>> fresh;
   for (auto& e : parsed.events) {
     ++counts[static_cast<int>(e.verdict.result)];
     const bool refused = e.raw.kind == raw_kind::refused;
     if (!refused || ++refused_written <= refused_per_hour_max)
       entries.push_back({request.tenant, fmt::format("{}/{}", request.tenant.value, e.entity), encode(e.raw),
                          request.traceparent, "", epoch{}});
-    // An id made of the client's own time is the same when the event comes again.
-    const bool repeated = !refused && e.raw.timed && !e.raw.message_id.empty() && recent->has(e.raw.id);
-    if (!refused && e.raw.timed && !e.raw.message_id.empty())
-      fresh.push_back(e.raw.id);
-    reply.lines.push_back({std::move(e.verdict), repeated});
+    const auto key = key_of(e.raw);
+    const auto first = key ? recent->find(*key) : std::nullopt;
+    if (first)
+      e.verdict.id = *first;
+    else if (key)
+      fresh.emplace_back(*key, e.raw.id);
+    reply.lines.push_back({std::move(e.verdict), first.has_value()});
   }
   for (auto result : {verdict_result::ok, verdict_result::warning, verdict_result::rejected})
     if (const auto n = counts[static_cast<int>(result)]; n > 0)
@@ -130,8 +140,8 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
                  fresh = std::move(fresh)](result<log_offset> at) mutable {
     c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records, at.ok());
     if (at)
-      for (const auto& id : fresh)
-        seen->add(id);
+      for (const auto& [key, id] : fresh)
+        seen->add(key, id);
     if (!at) {
       c->metrics.dropped(std::string(to_string(at.err().code)), records);
       log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});

@@ -7,7 +7,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <unordered_set>
+#include <optional>
+#include <unordered_map>
 
 #include "actors/context.hpp"
 #include "actors/interfaces.hpp"
@@ -19,15 +20,20 @@ namespace pulse {
 /// What a request's events are taken apart with, received now.
 request_context context_of(const ingest_request& request, const actor_context& context);
 
-/// The latest so many ids. Filled on the log's thread, asked by the actor.
+/// What tells a message that comes again: an id made of the client's own time is the same then; without such a time it
+/// goes by the message id alone. Nothing for an event that names no message.
+std::optional<event_id> key_of(const raw_event& raw);
+
+/// The ids of the latest so many events by their keys. Filled on the log's thread, asked by the actor.
 class recent_event_ids {
 public:
-  bool has(const event_id& id) const;
-  void add(const event_id& id);
+  /// The id that the first one got.
+  std::optional<event_id> find(const event_id& key) const;
+  void add(const event_id& key, const event_id& id);
 
 private:
   mutable std::mutex mutex_;
-  std::unordered_set<event_id> known_;
+  std::unordered_map<event_id, event_id> known_;
   std::deque<event_id> order_;
 };
 

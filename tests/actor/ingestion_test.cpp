@@ -80,6 +80,18 @@ TEST_CASE("an event that comes again is said to be a duplicate, and is logged al
   CHECK(f.log.records(log_topic::raw, slot_id{2}).size() == 4);
 }
 
+TEST_CASE("a message without a time of its own that comes again is told by the first one's id", "[ingestion][f:2.4]") {
+  fixture f;
+  f.spawn(0, 0);
+  const std::string untimed =
+      R"({"type":"track","event":"Order Completed","userId":"u1","messageId":"again","properties":{"revenue":5}})";
+  const auto first = f.send(untimed)->front().lines[0];
+  const auto second = f.send(untimed)->front().lines[0];
+  CHECK_FALSE(first.duplicate);
+  CHECK(second.duplicate);
+  CHECK(second.said.id == first.said.id);
+}
+
 TEST_CASE("a log that is away gives a retryable failure without verdicts", "[ingestion][f:2.11]") {
   fixture f;
   f.spawn(0, 0);
