@@ -99,6 +99,15 @@ TEST_CASE("a forecast follows the season and its interval holds what it says", "
   CHECK(size < 0.9 * naive);
 }
 
+TEST_CASE("a week of days that ends low is no slope to nothing", "[series][f:5.10]") {
+  std::vector<point> week;
+  for (const double x : {12'000, 31'000, 18'000, 25'000, 16'000, 14'000, 359})
+    week.push_back({time_ms{static_cast<std::int64_t>(week.size()) * day_ms}, x, ""});
+  const auto f = predict(week, 7).value();
+  for (const auto& p : f.points)
+    CHECK(p.expected > 0);
+}
+
 TEST_CASE("a forecast of next to nothing is made or refused with the reason", "[series][f:5.10]") {
   const std::vector<point> three{{time_ms{0}, 1, ""}, {time_ms{day_ms}, NAN, ""}, {time_ms{2 * day_ms}, 3, ""}};
   CHECK(predict(three, 2).err().code == ec::invalid);

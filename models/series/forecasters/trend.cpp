@@ -55,7 +55,8 @@ public:
   }
 
   std::size_t points_min() const override {
-    return season_ > 1 ? 2 * season_ : 3;
+    // From fewer a slope is what the last two points happened to do.
+    return season_ > 1 ? 2 * season_ : beta_ > 0 ? 8 : 3;
   }
 
 private:
