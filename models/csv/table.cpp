@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace pulse::csv {
 
@@ -178,7 +179,9 @@ result<reading> read_header(const std::vector<std::string>& fields, const std::f
   }
   for (const auto& w : words)
     if (!w.closed && !out.table.find(w.name))
-      return error{ec::invalid, fmt::format("there is no column {}", quote(w.name)), {}};
+      return error{ec::invalid,
+                   fmt::format("there is no column {}: it has {}", quote(w.name), fmt::join(out.table.columns, ", ")),
+                   {}};
   return out;
 }
 

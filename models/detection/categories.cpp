@@ -134,7 +134,10 @@ void category_columns::write(binary::writer& out) const {
 
 std::optional<category_columns> category_columns::read(binary::reader& in, std::size_t features,
                                                        std::uint64_t random_state) {
-  std::vector<category> of(in.get_count(2));
+  const auto count = in.get_count(2);
+  if (!in.ok() || count > features)
+    return std::nullopt;
+  std::vector<category> of(count);
   for (auto& c : of) {
     c.column = in.get_varint();
     const auto levels = in.get_count(2);

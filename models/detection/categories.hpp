@@ -4,6 +4,7 @@
 // these for each column of words: a threshold in a random order is a random subset, and the trees have different ones.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -24,7 +25,9 @@ struct category {
 
   /// Nothing for a number that is no level's place.
   std::optional<std::size_t> place_of(double x) const {
-    return x >= 0 && x < static_cast<double>(levels.size()) ? std::optional(static_cast<std::size_t>(x)) : std::nullopt;
+    return x >= 0 && x < static_cast<double>(levels.size()) && x == std::floor(x)
+               ? std::optional(static_cast<std::size_t>(x))
+               : std::nullopt;
   }
 };
 

@@ -193,7 +193,7 @@ bundle_values fit_terms(model_data& m, matrix_view all, const float_matrix& with
   });
   const auto placed = place_all(data, m.scales, options);
   for (auto share : inner_shares) {
-    if (rows.columns > ellipse::columns_max || rows.rows < ellipse_rows_a_column * rows.columns)
+    if (rows.columns > ellipse::columns_max || rows.rows < ellipse_rows_a_column * m.features.size())
       break;
     m.inner.push_back({fold_ellipse(placed, rows.columns, folds, share), {}});
     out.inner.push_back(measured(held_out_ellipse(placed, rows.columns, share, looked_at, options), term_span_min));

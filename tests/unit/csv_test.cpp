@@ -100,7 +100,7 @@ TEST_CASE("columns of words stand by the places of their words", "[csv][f:5.1]")
   CHECK(other->values[2] == 1);
   CHECK(words[0].levels.size() == 2);
   std::vector<csv::word_column> none{{"city", {}}};
-  CHECK(csv::read_numbers("amount\n1\n", {}, none).err().detail == "there is no column city");
+  CHECK(csv::read_numbers("amount\n1\n", {}, none).err().detail == "there is no column city: it has amount");
   std::string many = "id\n";
   for (std::size_t i = 0; i <= csv::words_max; ++i)
     many += "n" + std::to_string(i) + "\n";

@@ -191,8 +191,7 @@ void add_fit(CLI::App& model_command) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   fit->add_option("--label-column", a->label_column, "column that is never a feature");
-  fit->add_option("--category-column", a->category_columns,
-                  "column of words (countries, kinds); may be given several times");
+  fit->add_option("--category-column", a->category_columns, "column of words (countries, kinds); once for each");
   fit->add_flag("--json", a->json, "one JSON document on standard output");
   fit->footer("Example:\n  pulse model fit --input payments.csv --output payments.model --label-column is_fraud");
   fit->callback([a] { fit_model(*a); });
