@@ -34,7 +34,8 @@ public:
       else if (key == "metrics")
         read_metrics(value, out);
       else
-        refuse("unknown_key", at, fmt::format("`{}` means nothing here", key));
+        refuse("unknown_key", at,
+               fmt::format("`{}` means nothing here: per_week, orders_min, sensitivity or metrics", key));
     }
     return out;
   }

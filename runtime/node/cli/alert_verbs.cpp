@@ -168,8 +168,8 @@ void add_alert(CLI::App& program) {
       if (all.at("data").empty())
         fmt::print("no alerts\n");
       for (const auto& a : all.at("data"))
-        fmt::print("{}  {}  {:<8} {}{}\n", text_of(a, "timestamp"), text_of(a, "id"), text_of(a.at("data"), "severity"),
-                   text_of(a.at("data"), "title"),
+        fmt::print("{}  {}  {:<14} {:<8} {}{}\n", text_of(a, "timestamp"), text_of(a, "id"), text_of(a, "type"),
+                   text_of(a.at("data"), "severity"), text_of(a.at("data"), "title"),
                    a.at("held_reason").is_null() ? "" : fmt::format(" (held, {})", text_of(a, "held_reason")));
     });
   });

@@ -23,8 +23,9 @@ void add_list(CLI::App& group, const std::string& kind, const std::string& path)
         const auto all = ask(*o, "GET", tenant_path(*o, path));
         show(*o, all, [&] {
           if (all.at("data").empty())
-            fmt::print("no {} yet\n  next: pulse {} {} --tenant {}\n", kind, kind,
-                       kind == "model" ? "train" : "publish FILE", o->tenant);
+            fmt::print("no {} yet\n  next: pulse {} {} --tenant {}{}\n", kind, kind,
+                       kind == "model" ? "train" : "publish FILE", o->tenant,
+                       kind == "model" ? ", from 500 events on; by then it is done by itself" : "");
           for (const auto& v : all.at("data"))
             fmt::print("{:>4}  {:<64} {:<8} {:<8} {}\n", v.at("version").dump(), v.value("id", ""),
                        v.value("state", ""), v.value("kind", ""), v.value("created_at", ""));
