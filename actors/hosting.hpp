@@ -75,11 +75,13 @@ struct score_report {
   /// An ec, where it is not.
   std::int32_t code = 0;
   std::string detail;
+  /// The slot is on its way to another node: ask again in a moment.
+  bool moving = false;
   std::vector<scored_line> lines;
 };
 
 inline score_report not_scored(ec code, std::string detail) {
-  return {false, static_cast<std::int32_t>(code), std::move(detail), {}};
+  return {false, static_cast<std::int32_t>(code), std::move(detail), false, {}};
 }
 
 template <class Inspector>
@@ -97,7 +99,7 @@ bool inspect(Inspector& f, score_order& x) {
 template <class Inspector>
 bool inspect(Inspector& f, score_report& x) {
   return f.object(x).fields(f.field("ok", x.ok), f.field("code", x.code), f.field("detail", x.detail),
-                            f.field("lines", x.lines));
+                            f.field("moving", x.moving), f.field("lines", x.lines));
 }
 
 template <class Inspector>

@@ -132,7 +132,9 @@ struct node_agent_state {
 
   // node_scoring.cpp: scores without storing.
   caf::result<score_report> score(const score_order& order);
-  void ask_score(const score_order& order, caf::typed_response_promise<score_report> promise, int tries);
+  void ask_score(const score_order& order, const caf::typed_response_promise<score_report>& promise, int tries);
+  void answer_score(const score_order& order, caf::typed_response_promise<score_report> promise, int tries,
+                    const score_report& report);
 
   // node_hosting.cpp: the ingestion children on this node.
   std::string own_name() const;

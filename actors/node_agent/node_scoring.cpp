@@ -29,6 +29,7 @@ caf::result<score_report> node_agent_state::score(const score_order& order) {
       return promise.deliver(not_scored(settings->err().code, settings->err().detail));
     if ((*settings)->deleted)
       return promise.deliver(not_scored(ec::not_found, "the tenant is deleted"));
+    remember(order.tenant, settings);
     auto placed = order;
     placed.slot = (*settings)->slot;
     ask_score(placed, promise, score_tries);
@@ -45,28 +46,36 @@ caf::result<score_report> node_agent_state::score(const score_order& order) {
   return promise;
 }
 
-void node_agent_state::ask_score(const score_order& order, caf::typed_response_promise<score_report> promise,
+void node_agent_state::ask_score(const score_order& order, const caf::typed_response_promise<score_report>& promise,
                                  int tries) {
   const auto hand_on = [&](const auto& to) {
     self->request(to, score_timeout, score_atom_v, order)
-        .then([promise](const score_report& report) mutable { promise.deliver(report); },
-              [promise](const caf::error& e) mutable { promise.deliver(no_answer(e)); });
+        .then([=, this](const score_report& report) { answer_score(order, promise, tries, report); },
+              [=, this](const caf::error& e) { answer_score(order, promise, tries, no_answer(e)); });
   };
   if (const auto* held = held_here(order.slot)) {
     hand_on(held->reader);
     return;
   }
   const auto owner = order.handed_on ? linked_peer() : owner_of(order.slot);
-  if (owner.to && owner.wire < scoring_wire)
-    promise.deliver(
-        not_scored(ec::unavailable,
-                   "the node that holds the tenant's slot runs an older version, which scores nothing for others"));
-  else if (owner.to)
+  if (owner.to && owner.wire >= scoring_wire) {
     hand_on(owner.to);
-  else if (tries > 1)
-    self->run_delayed(score_retry, [this, order, promise, tries] { ask_score(order, promise, tries - 1); });
+    return;
+  }
+  auto report = not_scored(ec::unavailable, owner.to ? "the node that holds the tenant's slot runs an older version, "
+                                                       "which scores nothing for others"
+                                                     : "no node that holds the tenant's slot is within reach");
+  report.moving = !owner.to;
+  answer_score(order, promise, tries, report);
+}
+
+/// A slot on its way is asked again in a moment, wherever it is by then.
+void node_agent_state::answer_score(const score_order& order, caf::typed_response_promise<score_report> promise,
+                                    int tries, const score_report& report) {
+  if (report.moving && tries > 1)
+    self->run_delayed(score_retry, [=, this] { ask_score(order, promise, tries - 1); });
   else
-    promise.deliver(not_scored(ec::unavailable, "no node that holds the tenant's slot is within reach"));
+    promise.deliver(report);
 }
 
 } // namespace pulse

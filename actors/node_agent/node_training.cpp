@@ -12,7 +12,8 @@ namespace pulse {
 
 namespace {
 
-constexpr auto train_timeout = std::chrono::minutes(5);
+/// Trainings give way to scoring: on a busy node they take long.
+constexpr auto train_timeout = std::chrono::minutes(15);
 
 training_report report_of(const training_ptr& done) {
   training_report out;

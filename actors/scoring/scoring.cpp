@@ -11,8 +11,9 @@ scoring_state::scoring_state(scoring_actor::pointer p, context_ptr c, slot::scor
 caf::result<part_result_ptr> scoring_state::work(const enriched_ptr& part) {
   const stage_timer timer(context->metrics, "scoring");
   const auto started = std::chrono::steady_clock::now();
-  // What is read again moves state and is not scored.
-  const auto events = part->replay ? 0 : part->items.size();
+  // What is read again moves state and is not scored; what is not of the log is scored and not counted.
+  const bool counted = !part->replay && !part->items.empty() && part->items.front().offset > slot::no_offset;
+  const auto events = counted ? part->items.size() : 0;
   try {
     auto out = std::make_shared<slot::part_result>(stage.work(std::move(*part)));
     context->metrics.scored(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(), events);

@@ -276,6 +276,7 @@ void slot_reader_state::trim() {
 }
 
 void slot_reader_state::tick() {
+  look_after_scores();
   if (machine) {
     feed([this](auto& m, auto& out) { m.tick(now(), out); });
     trim();

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -40,13 +42,26 @@ struct slot_reader_state {
   // slot_scores.cpp: scores without storing.
   struct waiting_score {
     caf::typed_response_promise<score_report> promise;
-    score_order order;
+    std::vector<std::string> records;
+    std::size_t bytes = 0;
     /// As of clock::monotonic_ms.
     std::int64_t until_ms = 0;
   };
+  struct tenant_scores {
+    /// In order; bounded.
+    std::deque<waiting_score> waiting;
+    bool under_way = false;
+    /// Of the tenant's children over such requests, one after the other.
+    int deaths = 0;
+    std::int64_t refused_until_ms = 0;
+  };
   caf::result<score_report> score(const score_order& order);
-  void look_after_waiting();
-  void ask_children(const waiting_score& w);
+  void look_after_scores();
+  void wake_or_ask(tenant_id tenant, tenant_scores& asked, std::vector<slot::action>& actions);
+  void ask_children(tenant_id tenant, tenant_scores& asked);
+  void scored(tenant_id tenant, std::size_t model_bytes);
+  void not_scored_by(tenant_id tenant, std::uint64_t incarnation, const caf::error& e);
+  waiting_score take_score(tenant_scores& asked);
   time_ms now() const;
 
   /// Runs the machine and then what it says.
@@ -58,7 +73,7 @@ struct slot_reader_state {
     f(*machine, actions);
     carry_out(actions);
     finish_drain();
-    look_after_waiting();
+    look_after_scores();
   }
 
   slot_reader_actor::pointer self;
@@ -74,8 +89,9 @@ struct slot_reader_state {
   std::shared_ptr<std::atomic<bool>> woken = std::make_shared<std::atomic<bool>>(false);
   std::unordered_map<tenant_id, std::pair<std::uint64_t, tenant_supervisor_actor>> supervisors;
   std::vector<caf::typed_response_promise<void>> draining;
-  /// Until their tenant is awake; bounded.
-  std::vector<waiting_score> waiting;
+  std::map<tenant_id, tenant_scores> scores;
+  /// Of what waits in them; bounded.
+  std::size_t scores_bytes = 0;
   bool drain_wanted = false;
   bool taking = false;
   bool beating = false;

@@ -1,4 +1,4 @@
-// POST /v1/score: what the pipeline would say of events now. Nothing is stored, counted, learnt or told.
+// POST /v1/score: what the pipeline would say of events now. Nothing is stored, learnt or told.
 #pragma once
 
 #include "base/time.hpp"

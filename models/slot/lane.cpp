@@ -24,7 +24,7 @@ void machine::pump(lane& l, time_ms now, std::vector<action>& out) {
     return;
   switch (l.phase) {
     case phase::asleep:
-      if ((set_aside(l) && !is_far_behind(l) && !l.called) || now < l.retry_at)
+      if ((set_aside(l) && !is_far_behind(l) && (!l.called || draining_)) || now < l.retry_at)
         return;
       l.phase = phase::loading;
       l.incarnation = next_incarnation_++;
@@ -334,10 +334,23 @@ void machine::on_call(tenant_id tenant, time_ms now, std::vector<action>& out) {
     return;
   auto& l = lane_of(tenant, now);
   l.active_at = now;
-  if (l.phase == phase::live)
+  if (l.phase == phase::live) {
+    // Its images are stored all the same.
+    l.flushing = false;
     return;
+  }
   l.called = true;
   pump(l, now, out);
+}
+
+void machine::call_off(tenant_id tenant) {
+  if (const auto it = lanes_.find(tenant); it != lanes_.end())
+    it->second.called = false;
+}
+
+void machine::on_asked(tenant_id tenant, std::size_t model_bytes) {
+  if (const auto it = lanes_.find(tenant); it != lanes_.end() && it->second.phase == phase::live)
+    it->second.model_bytes = model_bytes;
 }
 
 bool machine::is_live(tenant_id tenant) const {
@@ -346,7 +359,7 @@ bool machine::is_live(tenant_id tenant) const {
 }
 
 std::string machine::cannot_wake(tenant_id tenant) const {
-  if (stopped_ || draining_)
+  if (ends())
     return "the slot is handed over or has stopped";
   if (deleted_.contains(tenant))
     return "the tenant is deleted";
@@ -359,15 +372,22 @@ void machine::passivate(time_ms now, std::vector<action>& out) {
   auto surplus = static_cast<std::int64_t>(tenants_awake()) - static_cast<std::int64_t>(config_.tenants_awake_max);
   auto hot = model_bytes();
   std::vector<std::pair<time_ms, tenant_id>> idle;
-  for (const auto& [tenant, l] : lanes_)
+  for (const auto& [tenant, l] : lanes_) {
+    // As good as asleep.
+    surplus -= l.flushing ? 1 : 0;
+    hot -= l.flushing ? l.model_bytes : 0;
     if (l.phase == phase::live && l.request == 0 && l.pending.empty() && !l.flushing)
       idle.emplace_back(l.active_at, tenant);
+  }
   std::sort(idle.begin(), idle.end());
   for (const auto& [active_at, tenant] : idle) {
-    const bool fits = surplus <= 0 && hot <= config_.model_bytes_max;
-    if (!draining_ && fits && now.value - active_at.value < config_.idle_ms)
+    const bool idle_long = draining_ || surplus > 0 || now.value - active_at.value >= config_.idle_ms;
+    if (!idle_long && hot <= config_.model_bytes_max)
       break;
     auto& l = lanes_.at(tenant);
+    // Without models of its own its sleep frees nothing.
+    if (!idle_long && l.model_bytes == 0)
+      continue;
     --surplus;
     hot -= l.model_bytes;
     if (l.last > l.image_as_of) {

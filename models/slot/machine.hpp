@@ -144,6 +144,10 @@ public:
   void on_call(tenant_id tenant, time_ms now, std::vector<action>& out);
   /// Its children have everything that was answered; what is sent to them now is answered as of that, or of later.
   bool is_live(tenant_id tenant) const;
+  /// Nobody waits for it any more.
+  void call_off(tenant_id tenant);
+  /// What was asked is answered; the models that its children hold for it alone take so much.
+  void on_asked(tenant_id tenant, std::size_t model_bytes);
   /// Why it does not wake; empty: it does.
   std::string cannot_wake(tenant_id tenant) const;
   /// The tenant is a tombstone: records that are split from now on are counted and dropped.
@@ -157,6 +161,11 @@ public:
   bool drained() const;
   bool stopped() const {
     return stopped_;
+  }
+
+  /// It wakes nobody any more: another owner will.
+  bool ends() const {
+    return stopped_ || draining_;
   }
 
   log_offset position() const {

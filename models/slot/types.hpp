@@ -21,6 +21,9 @@ struct item {
   bool control = false;
 };
 
+/// Of an item that is not of the log: an event that is scored and not stored.
+inline constexpr log_offset no_offset{-1};
+
 /// The entity under which control records are keyed: `tenant/!control`.
 inline constexpr std::string_view control_entity = "!control";
 

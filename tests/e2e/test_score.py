@@ -76,8 +76,8 @@ def test_a_list_gets_a_result_for_each_and_one_event_a_problem_with_its_place(no
     lines = shop.request("POST", "/v1/score", data="\n".join(json.dumps(order(i)) for i in range(3)),
                          headers={"Content-Type": "application/x-ndjson"})
     assert lines.json()["scored"] == 3
-    reader = shop.make_key("read")["key"]
-    assert score(shop, order(1), key=reader).status_code == 403
+    sender = shop.make_key("ingest")["key"]
+    assert score(shop, order(1), key=sender).status_code == 403
     assert node.request("POST", "/v1/score", data="{}").status_code == 401
     # Neither form left anything.
     assert shop.events("event_id") == []

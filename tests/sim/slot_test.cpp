@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 
 #include "tests/support/hashing_child.hpp"
 
@@ -384,9 +385,10 @@ TEST_CASE("without a chunk's as_of a replay folds twice", "[slot][negative]") {
 
 namespace {
 
-/// Answers every action at once, as a store and children would that never fail; each child holds `model_bytes`.
-void settle(slot::machine& m, time_ms now, std::vector<slot::action>& out, std::size_t model_bytes,
-            std::vector<tenant_id>& released) {
+/// Answers every action at once, as a store and children would that never fail. `commits`: the store is there.
+void settle(slot::machine& m, time_ms now, std::vector<slot::action>& out,
+            const std::function<std::size_t(tenant_id)>& model_bytes, std::vector<tenant_id>& released,
+            bool commits = true) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     const auto a = out[i];
     if (const auto* load = std::get_if<slot::load_action>(&a)) {
@@ -396,12 +398,15 @@ void settle(slot::machine& m, time_ms now, std::vector<slot::action>& out, std::
       r.request = send->part.request;
       r.tenant = send->part.tenant;
       r.results.resize(send->part.items.size());
-      r.model_bytes = model_bytes;
+      r.model_bytes = model_bytes(send->part.tenant);
       if (send->part.take_images)
         r.images.push_back({0, log_offset{0}, ""});
       m.on_part_done(std::move(r), now, out);
     } else if (const auto* commit = std::get_if<slot::commit_action>(&a)) {
-      m.on_committed(commit->batch->seq, now, out);
+      if (commits)
+        m.on_committed(commit->batch->seq, now, out);
+      else
+        m.on_commit_failed(commit->batch->seq, {ec::unavailable, "away", ""}, now, out);
     } else if (const auto* gone = std::get_if<slot::release_action>(&a)) {
       released.push_back(gone->tenant);
     }
@@ -415,32 +420,56 @@ slot::item record_of(int tenant, std::int64_t at) {
 
 } // namespace
 
-TEST_CASE("models over the budget put the tenant to sleep that has been idle longest", "[slot][f:5.2]") {
+TEST_CASE("models over the budget put the tenants to sleep that have been idle longest, and only those that have some",
+          "[slot][f:5.2]") {
   slot::machine_config config;
   config.model_bytes_max = 1000;
   slot::machine m(config, log_offset{0}, {});
   std::vector<slot::action> out;
   std::vector<tenant_id> released;
+  // The first has no model of its own.
+  const auto bytes = [](tenant_id t) {
+    return t.value == 1 ? std::size_t{0} : std::size_t{600};
+  };
   m.start(time_ms{0}, out);
-  m.on_records({record_of(1, 0)}, false, time_ms{0}, out);
-  settle(m, time_ms{0}, out, 600, released);
-  m.tick(time_ms{100}, out);
-  settle(m, time_ms{100}, out, 600, released);
+  for (int t = 1; t <= 4; ++t) {
+    const time_ms now{t * 100};
+    m.on_records({record_of(t, t - 1)}, false, now, out);
+    settle(m, now, out, bytes, released);
+    if (t == 2) {
+      m.tick(now, out);
+      settle(m, now, out, bytes, released);
+      CHECK(released.empty());
+    }
+  }
+  CHECK(m.model_bytes() == 1800);
+  // The store is away: what is imaged for sleep counts as asleep, so that nobody else is sent after it.
+  for (int i = 0; i < 5; ++i) {
+    m.tick(time_ms{500 + i}, out);
+    settle(m, time_ms{500 + i}, out, bytes, released, false);
+  }
   CHECK(released.empty());
-  m.on_records({record_of(2, 1)}, false, time_ms{100}, out);
-  settle(m, time_ms{100}, out, 600, released);
-  CHECK(m.model_bytes() == 1200);
-  m.tick(time_ms{200}, out);
-  settle(m, time_ms{200}, out, 600, released);
-  CHECK(released == std::vector{tenant_id{1}});
+  m.tick(time_ms{20'000}, out);
+  settle(m, time_ms{20'000}, out, bytes, released);
+  CHECK(released == std::vector{tenant_id{2}, tenant_id{3}});
   CHECK(m.model_bytes() == 600);
-  CHECK(m.is_live(tenant_id{2}));
+  CHECK(m.is_live(tenant_id{1}));
+  CHECK(m.is_live(tenant_id{4}));
+  // Models that only requests for scores have brought in count as well.
+  m.on_call(tenant_id{5}, time_ms{20'100}, out);
+  settle(m, time_ms{20'100}, out, bytes, released);
+  REQUIRE(m.is_live(tenant_id{5}));
+  m.on_asked(tenant_id{5}, 900);
+  CHECK(m.model_bytes() == 1500);
 }
 
 TEST_CASE("a call wakes a tenant that sleeps, and none that cannot wake", "[slot][f:4.1]") {
   slot::machine m({}, log_offset{0}, {});
   std::vector<slot::action> out;
   std::vector<tenant_id> released;
+  const auto none = [](tenant_id) {
+    return std::size_t{0};
+  };
   m.start(time_ms{0}, out);
   out.clear();
   CHECK_FALSE(m.is_live(tenant_id{1}));
@@ -448,11 +477,11 @@ TEST_CASE("a call wakes a tenant that sleeps, and none that cannot wake", "[slot
   m.on_call(tenant_id{1}, time_ms{0}, out);
   CHECK(std::count_if(out.begin(), out.end(),
                       [](const auto& a) { return std::holds_alternative<slot::load_action>(a); }) == 1);
-  settle(m, time_ms{0}, out, 0, released);
+  settle(m, time_ms{0}, out, none, released);
   CHECK(m.is_live(tenant_id{1}));
   // Nobody calls again: it sleeps as others do.
   m.tick(time_ms{400'000}, out);
-  settle(m, time_ms{400'000}, out, 0, released);
+  settle(m, time_ms{400'000}, out, none, released);
   CHECK(released == std::vector{tenant_id{1}});
   CHECK_FALSE(m.is_live(tenant_id{1}));
 
@@ -466,6 +495,15 @@ TEST_CASE("a call wakes a tenant that sleeps, and none that cannot wake", "[slot
   m.tick(time_ms{500'000}, out);
   CHECK(
       std::none_of(out.begin(), out.end(), [](const auto& a) { return std::holds_alternative<slot::load_action>(a); }));
+  // One that was called is not loaded any more once the slot ends, or nobody waits.
+  m.on_call(tenant_id{4}, time_ms{500'000}, out);
+  const auto late = std::get<slot::load_action>(out.back());
+  out.clear();
+  m.on_load_failed(late.tenant, late.incarnation, {ec::unavailable, "away", ""}, time_ms{500'000}, out);
+  out.clear();
+  m.call_off(tenant_id{4});
+  m.tick(time_ms{600'000}, out);
+  CHECK(out.empty());
   m.on_tenant_deleted(tenant_id{3});
   CHECK(m.cannot_wake(tenant_id{3}) == "the tenant is deleted");
 }

@@ -3,11 +3,16 @@
 
 #include <cstring>
 
+#include "models/detection/random.hpp"
+#include "models/event/event_json.hpp"
 #include "models/event/raw_codec.hpp"
+#include "models/risk/pooled.hpp"
+#include "models/rules/rule_set.hpp"
 #include "models/slot/shared_data.hpp"
 #include "models/slot/stages.hpp"
 
 using namespace pulse;
+using detection::random_stream;
 
 namespace {
 
@@ -53,7 +58,29 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-/// Both children of a new tenant.
+slot::artifact rules() {
+  const auto set = rules::rule_set::compile(
+      R"({"rules":[{"name":"often","when":"velocity(customer, 1h) > 2 and sum(customer, 24h) > 10","points":5}]})");
+  REQUIRE(set.ok());
+  return {"rules", (*set)->id(), std::make_shared<const std::string>((*set)->canonical())};
+}
+
+std::shared_ptr<const slot::shared_data> with_pooled_model() {
+  static const auto out = [] {
+    random_stream random(1, 0);
+    std::vector<features::row> rows(300);
+    for (auto& row : rows)
+      for (auto& x : row)
+        x = static_cast<float>(random.uniform());
+    auto model = scoring::fit_on_features(rows, {.n_estimators = 5});
+    REQUIRE(model.ok());
+    return std::make_shared<const slot::shared_data>(enrichment_data{},
+                                                     std::make_shared<const detection::model>(std::move(*model)));
+  }();
+  return out;
+}
+
+/// Both children of a tenant with rules and the shared model.
 struct children {
   slot::part_result work(std::vector<slot::item> items, bool take_images = false) {
     slot::part p;
@@ -63,30 +90,44 @@ struct children {
     return scoring.work(enriching.work(std::move(p)));
   }
 
-  slot::enrichment_stage enriching = fresh();
-  slot::scoring_stage scoring{slot::stage_start{tenant_id{1}, {}, {}, {}},
-                              std::make_shared<const slot::shared_data>(enrichment_data{}, nullptr)};
+  static slot::stage_start start() {
+    slot::stage_start out;
+    out.tenant = tenant_id{1};
+    out.artifacts = {rules()};
+    out.settings.rules = out.artifacts[0].hash;
+    return out;
+  }
+
+  slot::enrichment_stage enriching{start(), with_pooled_model()};
+  slot::scoring_stage scoring{start(), with_pooled_model()};
 };
 
 } // namespace
 
 TEST_CASE("events that are scored and not stored leave no trace, and see what stored ones would", "[slot][f:4.1]") {
   children asked, quiet;
+  bool by_rule = false;
   for (int i = 0; i < 20; ++i) {
     const auto tried = asked.work({order(i, -1, true)});
     REQUIRE(tried.results.size() == 1);
     const auto one = asked.work({order(i, i, false)}), other = quiet.work({order(i, i, false)});
     REQUIRE(one.results[0].outcome == slot::outcome::stored);
+    CHECK_FALSE(one.results[0].event.risk.degraded);
     CHECK(same(tried.results[0].features, one.results[0].features));
     CHECK(tried.results[0].event.risk.score == one.results[0].event.risk.score);
-    CHECK(same(one.results[0].features, other.results[0].features));
+    CHECK(parts_json(tried.results[0].event.risk.parts) == parts_json(one.results[0].event.risk.parts));
+    CHECK(parts_json(one.results[0].event.risk.parts) == parts_json(other.results[0].event.risk.parts));
+    by_rule |= parts_json(tried.results[0].event.risk.parts).find("often") != std::string::npos;
   }
+  CHECK(by_rule);
+  // Images of what is in them, as of the last event of the log, whatever was asked since.
   asked.work({order(99, -1, true)});
-  const auto one = asked.work({order(20, 20, false)}, true).images,
-             other = quiet.work({order(20, 20, false)}, true).images;
+  const auto one = asked.work({}, true).images, other = quiet.work({}, true).images;
   REQUIRE(one.size() == other.size());
-  REQUIRE_FALSE(one.empty());
+  REQUIRE(one.size() > 1);
   for (std::size_t i = 0; i < one.size(); ++i) {
+    CHECK(one[i].chunk == other[i].chunk);
+    CHECK(one[i].as_of == log_offset{19});
     CHECK(one[i].as_of == other[i].as_of);
     CHECK(one[i].bytes == other[i].bytes);
   }
