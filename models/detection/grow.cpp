@@ -37,6 +37,10 @@ public:
     for (auto r : sample)
       for (const auto row = data.row(r); auto j : columns)
         *out++ = row[j];
+    bool missing = false;
+    for (auto x : values_)
+      missing |= x != x;
+    has_missing_ = missing;
     std::iota(order_.begin(), order_.end(), 0u);
     if (rule_ == split_rule::full_gain)
       standardise();
@@ -88,12 +92,17 @@ private:
     grow_from(middle, end, depth + 1, depth_max);
   }
 
-  std::size_t partition(std::size_t begin, std::size_t end, split cut) {
-    std::size_t known = 0, known_left = 0;
+  /// Of the rows whose value is known.
+  double share_left(std::size_t begin, std::size_t end, split cut) const {
+    std::size_t known = 0, left = 0;
     for (auto i = begin; i < end; ++i)
       if (const auto x = at(order_[i], cut.column); !std::isnan(x))
-        ++known, known_left += x <= cut.threshold;
-    const auto share = static_cast<double>(known_left) / static_cast<double>(known);
+        ++known, left += x <= cut.threshold;
+    return static_cast<double>(left) / static_cast<double>(known);
+  }
+
+  std::size_t partition(std::size_t begin, std::size_t end, split cut) {
+    const auto share = has_missing_ ? share_left(begin, end, cut) : 1;
     // Stable, and without a branch: each row is written to both sides, and one of them goes on.
     right_.resize(rows_);
     auto left = begin, right = std::size_t{0};
@@ -282,6 +291,7 @@ private:
   std::vector<std::uint32_t> right_;
   std::vector<double> weight_;
   std::vector<float> values_;
+  bool has_missing_ = false;
   std::vector<float> standard_;
   std::vector<double> total_;
   std::vector<double> left_;
