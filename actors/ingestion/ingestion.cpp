@@ -37,18 +37,19 @@ request_context context_of(const ingest_request& request, const actor_context& c
 std::optional<event_id> key_of(const raw_event& raw) {
   if (raw.kind == raw_kind::refused || raw.message_id.empty())
     return std::nullopt;
-  return raw.timed ? raw.id : event_id{uuid{hash_parts({"message", raw.message_id})}};
+  return raw.timed ? raw.id : event_id{uuid{hash_parts({raw.test ? "test" : "live", raw.message_id})}};
 }
 
-std::optional<event_id> recent_event_ids::find(const event_id& key) const {
+std::optional<event_id> recent_event_ids::find(const event_id& key, time_ms now) const {
   const std::lock_guard lock(mutex_);
   const auto at = known_.find(key);
-  return at == known_.end() ? std::nullopt : std::optional(at->second);
+  return at == known_.end() || now.value - at->second.second.value > age_ms_max ? std::nullopt
+                                                                                : std::optional(at->second.first);
 }
 
-void recent_event_ids::add(const event_id& key, const event_id& id) {
+void recent_event_ids::add(const event_id& key, const event_id& id, time_ms now) {
   const std::lock_guard lock(mutex_);
-  if (!known_.emplace(key, id).second)
+  if (!known_.insert_or_assign(key, std::pair{id, now}).second)
     return;
   order_.push_back(key);
   if (order_.size() <= recent_max)
@@ -109,15 +110,16 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
   for (auto& e : parsed.events) {
     ++counts[static_cast<int>(e.verdict.result)];
     const bool refused = e.raw.kind == raw_kind::refused;
+    const auto key = key_of(e.raw);
+    const auto first = key ? recent->find(*key, e.raw.received_at) : std::nullopt;
+    // The first one's id, in raw as well: it is the stored one, whether the first came that far or not.
+    if (first)
+      e.verdict.id = e.raw.id = *first;
+    else if (key)
+      fresh.emplace_back(*key, e.raw.id);
     if (!refused || ++refused_written <= refused_per_hour_max)
       entries.push_back({request.tenant, fmt::format("{}/{}", request.tenant.value, e.entity), encode(e.raw),
                          request.traceparent, "", epoch{}});
-    const auto key = key_of(e.raw);
-    const auto first = key ? recent->find(*key) : std::nullopt;
-    if (first)
-      e.verdict.id = *first;
-    else if (key)
-      fresh.emplace_back(*key, e.raw.id);
     reply.lines.push_back({std::move(e.verdict), first.has_value()});
   }
   for (auto result : {verdict_result::ok, verdict_result::warning, verdict_result::rejected})
@@ -141,7 +143,7 @@ void ingestion_state::append(ingest_request& request, parsed_request parsed, ing
     c->metrics.append(static_cast<double>(c->time.monotonic_ms() - started) / 1000.0, records, at.ok());
     if (at)
       for (const auto& [key, id] : fresh)
-        seen->add(key, id);
+        seen->add(key, id, c->time.now());
     if (!at) {
       c->metrics.dropped(std::string(to_string(at.err().code)), records);
       log::warning("append_failed", "ingestion", at.err().detail, {tenant, trace, ""});

@@ -27,13 +27,16 @@ std::optional<event_id> key_of(const raw_event& raw);
 /// The ids of the latest so many events by their keys. Filled on the log's thread, asked by the actor.
 class recent_event_ids {
 public:
+  /// Older ones are forgotten: an id may not be older than its event by more.
+  static constexpr std::int64_t age_ms_max = 12 * hour_ms;
+
   /// The id that the first one got.
-  std::optional<event_id> find(const event_id& key) const;
-  void add(const event_id& key, const event_id& id);
+  std::optional<event_id> find(const event_id& key, time_ms now) const;
+  void add(const event_id& key, const event_id& id, time_ms now);
 
 private:
   mutable std::mutex mutex_;
-  std::unordered_map<event_id, event_id> known_;
+  std::unordered_map<event_id, std::pair<event_id, time_ms>> known_;
   std::deque<event_id> order_;
 };
 

@@ -39,7 +39,8 @@ void write_risk(copy_rows& out, const slot::processed& p) {
 } // namespace
 
 std::string seen_hash(const event& e) {
-  const auto h = hash_parts({e.message_id});
+  // A test says nothing of the live message of the same name.
+  const auto h = e.test ? hash_parts({"test", e.message_id}) : hash_parts({e.message_id});
   return {reinterpret_cast<const char*>(h.data()), h.size()};
 }
 

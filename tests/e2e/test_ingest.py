@@ -343,11 +343,18 @@ def test_a_revoked_key_stops_working_within_5_s(node, shop):
 
 
 @pytest.mark.feature("1.1")
-def test_events_of_a_test_key_are_stored_and_never_counted(node, shop):
+@pytest.mark.parametrize("timed", [True, False])
+def test_events_of_a_test_key_are_stored_and_never_counted(node, shop, timed):
     key = shop.make_key("ingest", test=True)["key"]
-    e = event("same", event="Order Completed", timestamp=at(hours=1), properties={"revenue": 5, "currency": "EUR"})
+    e = event("same", event="Order Completed", properties={"revenue": 5, "currency": "EUR"},
+              **({"timestamp": at(hours=1)} if timed else {}))
     assert shop.send(e, key).status_code == 200
-    assert shop.send(e).status_code == 200
+    said = shop.send(e).json()
+    assert (said["accepted"], said["duplicates"]) == (1, 0)
+    # Without a time of its own it goes by its name: then, too, by the id that it was stored under.
+    again = shop.send(e).json()
+    assert (again["accepted"], again["duplicates"]) == (0, 1)
+    assert again["results"][0]["id"] == said["results"][0]["id"]
     node.settle()
     assert sorted(shop.events("message_id, test")) == [("same", False), ("same", True)]
     assert shop.sql("SELECT sum(events)::int, sum(revenue_minor)::int FROM rollup_minute WHERE tenant_id = %s "
