@@ -12,8 +12,12 @@ constexpr auto score_retry = std::chrono::milliseconds(100);
 constexpr int score_tries = 10;
 
 score_report no_answer(const caf::error& e) {
-  return not_scored(e == caf::sec::request_timeout ? ec::timeout : ec::unavailable,
-                    "the node that holds the tenant's slot did not answer: " + caf::to_string(e));
+  const bool late = e == caf::sec::request_timeout;
+  auto out = not_scored(late ? ec::timeout : ec::unavailable,
+                        "the node that holds the tenant's slot did not answer: " + caf::to_string(e));
+  // The slot, or the link to it, is gone: another node has it in a moment.
+  out.moving = !late;
+  return out;
 }
 
 } // namespace

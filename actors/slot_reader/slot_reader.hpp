@@ -54,6 +54,7 @@ struct slot_reader_state {
     /// Of the tenant's children over such requests, one after the other.
     int deaths = 0;
     std::int64_t refused_until_ms = 0;
+    std::int64_t remembered_until_ms = 0;
   };
   caf::result<score_report> score(const score_order& order);
   void look_after_scores();
@@ -61,6 +62,7 @@ struct slot_reader_state {
   void ask_children(tenant_id tenant, tenant_scores& asked);
   void scored(tenant_id tenant, std::size_t model_bytes);
   void not_scored_by(tenant_id tenant, std::uint64_t incarnation, const caf::error& e);
+  void died_over_score(tenant_scores& asked);
   waiting_score take_score(tenant_scores& asked);
   time_ms now() const;
 

@@ -28,6 +28,10 @@ score_report report_of(const slot::part_result& done) {
   return out;
 }
 
+score_report refused() {
+  return not_scored(ec::unavailable, "such events made the pipeline fail; none is scored for a minute");
+}
+
 std::size_t bytes_of(const score_order& order) {
   std::size_t out = 0;
   for (const auto& record : order.records)
@@ -43,7 +47,7 @@ caf::result<score_report> slot_reader_state::score(const score_order& order) {
   const auto bytes = bytes_of(order);
   const auto at = context->time.monotonic_ms();
   if (at < asked.refused_until_ms) {
-    promise.deliver(not_scored(ec::unavailable, "such events made the pipeline fail; none is scored for a minute"));
+    promise.deliver(refused());
   } else if (asked.waiting.size() >= waiting_of_tenant_max || scores_bytes + bytes > waiting_bytes_max) {
     promise.deliver(not_scored(ec::unavailable, "too many requests for scores wait; ask again in a moment"));
   } else {
@@ -62,12 +66,14 @@ void slot_reader_state::look_after_scores() {
     auto& [tenant, asked] = *it;
     while (!asked.waiting.empty() && at > asked.waiting.front().until_ms)
       take_score(asked).promise.deliver(not_scored(ec::timeout, "the tenant's children did not come to it in time"));
-    if (!asked.waiting.empty() && machine && !asked.under_way)
+    if (!asked.waiting.empty() && machine && (!asked.under_way || machine->ends()))
       wake_or_ask(tenant, asked, actions);
     const bool over = asked.waiting.empty() && !asked.under_way;
     if (over && machine)
       machine->call_off(tenant);
-    it = over && at >= asked.refused_until_ms ? scores.erase(it) : std::next(it);
+    if (at >= asked.remembered_until_ms)
+      asked.deaths = 0;
+    it = over && at >= asked.remembered_until_ms ? scores.erase(it) : std::next(it);
   }
   carry_out(actions);
 }
@@ -95,6 +101,7 @@ void slot_reader_state::ask_children(tenant_id tenant, tenant_scores& asked) {
   for (auto& record : next.records)
     part->items.push_back({slot::no_offset, tenant, std::make_shared<const std::string>(std::move(record)), false});
   asked.under_way = true;
+  machine->on_asking(tenant);
   self->request(awake->second.second, work_timeout, work_atom_v, std::move(part))
       .then(
           [this, tenant, promise = next.promise](const part_result_ptr& done) mutable {
@@ -102,7 +109,10 @@ void slot_reader_state::ask_children(tenant_id tenant, tenant_scores& asked) {
             scored(tenant, done->model_bytes);
           },
           [this, tenant, promise = next.promise, incarnation = awake->second.first](const caf::error& e) mutable {
-            promise.deliver(not_scored(ec::unavailable, "the tenant's children gave no score; ask again in a moment"));
+            auto report = not_scored(ec::unavailable, "the tenant's children gave no score; ask again in a moment");
+            // They went to sleep, or to another node, before they came to it.
+            report.moving = e != caf::sec::runtime_error && e != caf::sec::request_timeout;
+            promise.deliver(report);
             not_scored_by(tenant, incarnation, e);
           });
 }
@@ -119,15 +129,24 @@ void slot_reader_state::not_scored_by(tenant_id tenant, std::uint64_t incarnatio
   log::warning("not_scored", "slot_reader", caf::to_string(e), {tenant, {}, ""});
   auto& asked = scores[tenant];
   asked.under_way = false;
-  if (e == caf::sec::runtime_error && ++asked.deaths >= deaths_max) {
-    asked.deaths = 0;
-    asked.refused_until_ms = context->time.monotonic_ms() + refused_ms;
-    context->metrics.alarm("scores_refused");
-  }
   feed([&](auto& m, auto& out) {
-    if (e != caf::sec::request_timeout)
-      m.on_child_lost(tenant, incarnation, now(), out);
+    m.on_asked(tenant, std::nullopt);
+    const bool lost = e != caf::sec::request_timeout && m.on_child_lost(tenant, incarnation, now(), out);
+    // Else they ended over a part, and the slot knows.
+    if (lost && e == caf::sec::runtime_error)
+      died_over_score(asked);
   });
+}
+
+void slot_reader_state::died_over_score(tenant_scores& asked) {
+  asked.remembered_until_ms = context->time.monotonic_ms() + refused_ms;
+  if (++asked.deaths < deaths_max)
+    return;
+  asked.deaths = 0;
+  asked.refused_until_ms = asked.remembered_until_ms;
+  context->metrics.alarm("scores_refused");
+  while (!asked.waiting.empty())
+    take_score(asked).promise.deliver(refused());
 }
 
 /// The one that waits longest.

@@ -17,8 +17,8 @@ inline constexpr std::size_t folds = 4;
 /// Rows looked at, and rows an ellipse is fitted on: so many at even distances.
 inline constexpr std::size_t calibration_rows_max = 10'000;
 inline constexpr std::size_t ellipse_rows_max = 4'096;
-/// Of a plain forest, which is fitted where time counts: one row in a hundred is still twenty of them, and beyond them the
-/// tail goes on.
+/// Of a plain forest, which is fitted where time counts: one row in a hundred is still twenty of them, and beyond them
+/// the tail goes on.
 inline constexpr std::size_t plain_calibration_rows_max = 2'048;
 
 void run_all(const fit_options& options, std::size_t count, const std::function<void(std::size_t)>& body);

@@ -85,6 +85,7 @@ void machine::fall_asleep(lane& l, time_ms now) {
   l.replay_items.clear();
   l.replay_reading = false;
   l.incarnation = 0;
+  l.asked = false;
   l.model_bytes = 0;
   l.retry_delay_ms = std::clamp(l.retry_delay_ms * 2, config_.retry_delay_ms_min, config_.retry_delay_ms_max);
   l.retry_at = time_ms{now.value + l.retry_delay_ms};
@@ -281,12 +282,13 @@ bool machine::is_suspect(const lane& l, log_offset offset) const {
   return l.suspects && offset >= l.suspects->first && offset <= l.suspects->second;
 }
 
-void machine::on_child_lost(tenant_id tenant, std::uint64_t incarnation, time_ms now, std::vector<action>& out) {
+bool machine::on_child_lost(tenant_id tenant, std::uint64_t incarnation, time_ms now, std::vector<action>& out) {
   auto* l = find(tenant, incarnation);
   if (l == nullptr || l->phase == phase::asleep)
-    return;
+    return false;
   fall_asleep(*l, now);
   pump(*l, now, out);
+  return true;
 }
 
 void machine::on_flushed(lane& l, std::vector<chunk_image> images, time_ms now, std::vector<action>& out) {
@@ -322,7 +324,8 @@ void machine::release_imaged(const slot::batch& done, std::vector<action>& out) 
     if (!l.flushing)
       continue;
     l.flushing = false;
-    if (l.phase == phase::live && l.request == 0 && l.pending.empty() && l.last <= l.image_as_of) {
+    if (l.phase == phase::live && l.request == 0 && l.pending.empty() && l.last <= l.image_as_of &&
+        (!l.asked || draining_)) {
       out.emplace_back(release_action{l.tenant});
       lanes_.erase(it);
     }
@@ -334,11 +337,8 @@ void machine::on_call(tenant_id tenant, time_ms now, std::vector<action>& out) {
     return;
   auto& l = lane_of(tenant, now);
   l.active_at = now;
-  if (l.phase == phase::live) {
-    // Its images are stored all the same.
-    l.flushing = false;
+  if (l.phase == phase::live)
     return;
-  }
   l.called = true;
   pump(l, now, out);
 }
@@ -348,9 +348,18 @@ void machine::call_off(tenant_id tenant) {
     it->second.called = false;
 }
 
-void machine::on_asked(tenant_id tenant, std::size_t model_bytes) {
-  if (const auto it = lanes_.find(tenant); it != lanes_.end() && it->second.phase == phase::live)
-    it->second.model_bytes = model_bytes;
+void machine::on_asking(tenant_id tenant) {
+  if (const auto it = lanes_.find(tenant); it != lanes_.end())
+    it->second.asked = true;
+}
+
+void machine::on_asked(tenant_id tenant, std::optional<std::size_t> model_bytes) {
+  const auto it = lanes_.find(tenant);
+  if (it == lanes_.end())
+    return;
+  it->second.asked = false;
+  if (model_bytes && it->second.phase == phase::live)
+    it->second.model_bytes = *model_bytes;
 }
 
 bool machine::is_live(tenant_id tenant) const {
@@ -376,7 +385,7 @@ void machine::passivate(time_ms now, std::vector<action>& out) {
     // As good as asleep.
     surplus -= l.flushing ? 1 : 0;
     hot -= l.flushing ? l.model_bytes : 0;
-    if (l.phase == phase::live && l.request == 0 && l.pending.empty() && !l.flushing)
+    if (l.phase == phase::live && l.request == 0 && l.pending.empty() && !l.flushing && (!l.asked || draining_))
       idle.emplace_back(l.active_at, tenant);
   }
   std::sort(idle.begin(), idle.end());

@@ -134,8 +134,8 @@ public:
   void on_part_done(part_result result, time_ms now, std::vector<action>& out);
   void on_part_failed(tenant_id tenant, std::uint64_t request, loss kind, const std::string& why, time_ms now,
                       std::vector<action>& out);
-  /// The children of a tenant are gone while nothing was under way.
-  void on_child_lost(tenant_id tenant, std::uint64_t incarnation, time_ms now, std::vector<action>& out);
+  /// The children of a tenant are gone while nothing was under way. False: others have taken their place already.
+  bool on_child_lost(tenant_id tenant, std::uint64_t incarnation, time_ms now, std::vector<action>& out);
   void on_committed(std::uint64_t seq, time_ms now, std::vector<action>& out);
   /// A retryable error is tried again with growing delay; any other stops the slot.
   void on_commit_failed(std::uint64_t seq, const error& why, time_ms now, std::vector<action>& out);
@@ -146,8 +146,10 @@ public:
   bool is_live(tenant_id tenant) const;
   /// Nobody waits for it any more.
   void call_off(tenant_id tenant);
-  /// What was asked is answered; the models that its children hold for it alone take so much.
-  void on_asked(tenant_id tenant, std::size_t model_bytes);
+  /// Its children have been asked: until they answer it does not sleep, unless the slot ends.
+  void on_asking(tenant_id tenant);
+  /// They have answered, and the models that they hold for it alone take so much; or they did not.
+  void on_asked(tenant_id tenant, std::optional<std::size_t> model_bytes);
   /// Why it does not wake; empty: it does.
   std::string cannot_wake(tenant_id tenant) const;
   /// The tenant is a tombstone: records that are split from now on are counted and dropped.
@@ -215,6 +217,8 @@ private:
     bool flushing = false;
     /// Somebody asks its children, and waits until they are live.
     bool called = false;
+    /// Its children were asked something beside its parts.
+    bool asked = false;
     /// Of the models that its children hold for it alone.
     std::size_t model_bytes = 0;
     std::deque<place> pending;

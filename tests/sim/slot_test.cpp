@@ -459,8 +459,20 @@ TEST_CASE("models over the budget put the tenants to sleep that have been idle l
   m.on_call(tenant_id{5}, time_ms{20'100}, out);
   settle(m, time_ms{20'100}, out, bytes, released);
   REQUIRE(m.is_live(tenant_id{5}));
+  m.on_asking(tenant_id{5});
   m.on_asked(tenant_id{5}, 900);
   CHECK(m.model_bytes() == 1500);
+  // While its children are asked it does not sleep, however idle it is; the other one does.
+  m.on_asking(tenant_id{5});
+  released.clear();
+  m.tick(time_ms{1'000'000}, out);
+  settle(m, time_ms{1'000'000}, out, bytes, released);
+  CHECK(std::find(released.begin(), released.end(), tenant_id{5}) == released.end());
+  CHECK(m.is_live(tenant_id{5}));
+  m.on_asked(tenant_id{5}, std::nullopt);
+  m.tick(time_ms{1'000'100}, out);
+  settle(m, time_ms{1'000'100}, out, bytes, released);
+  CHECK_FALSE(m.is_live(tenant_id{5}));
 }
 
 TEST_CASE("a call wakes a tenant that sleeps, and none that cannot wake", "[slot][f:4.1]") {
