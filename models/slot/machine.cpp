@@ -1,4 +1,5 @@
-// Batches: reading, splitting, joining, committing, trimming. What happens within one tenant's lane is in lane.cpp.
+// Batches: reading, splitting, joining, committing, trimming. What happens within one tenant's lane is in lane.cpp and
+// sleep.cpp.
 #include "models/slot/machine.hpp"
 
 #include <algorithm>
